@@ -1,0 +1,5 @@
+"""`python -m lossless_snn`: the command line where it is not installed, run from src/."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,160 @@
+"""Experiment files (config/experiments/*.yaml) as typed models: defaults, validation, messages."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from . import notation
+from .datasets.catalogue import DATASETS, DatasetSpec
+from .errors import LosslessError
+
+EXPERIMENT_FOLDER = Path("config/experiments")
+
+
+def quantiser_level(precision: str) -> int | None:
+    """The k of precision "k<N>"; None for "fp32". Raises ValueError for anything else."""
+    if precision == "fp32":
+        return None
+    if not re.fullmatch(r"k(0|[1-9]\d?)", precision, re.ASCII):
+        raise ValueError(f"'{precision}' is no precision (expected fp32, k0, k1, k2 or any k<N> up to k99)")
+    return int(precision[1:])
+
+
+def _precision(value: str) -> str:
+    quantiser_level(value)
+    return value
+
+
+def _dataset(value: str) -> str:
+    if value not in DATASETS:
+        raise ValueError(f"'{value}' is no data set (expected {', '.join(DATASETS)})")
+    return value
+
+
+Precision = Annotated[str, AfterValidator(_precision)]
+BudgetName = Literal["quick", "paper"]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phase(Strict):
+    """A stretch of training with one learning rate; each starts with a fresh Adam."""
+
+    epochs: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+class Budget(Strict):
+    """How long to train."""
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+
+    @property
+    def epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
+
+
+class Training(Strict):
+    """The recipe: Adam on cross-entropy, the last images of the training set held out."""
+
+    batch_size: Count = 200
+    validation_images: Count
+    budgets: dict[BudgetName, Budget]
+
+
+class Simulation(Strict):
+    """Steps to simulate, and images that share a line in the log files."""
+
+    steps: Count
+    batch_size: Count
+
+
+class Experiment(Strict):
+    """One network on one data set, with its recipe."""
+
+    dataset: Annotated[str, AfterValidator(_dataset)]
+    network: str
+    padding: Literal["valid", "same"] = "valid"
+    training: Training
+    simulation: Simulation
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> "Experiment":
+        try:
+            _ = self.layers
+        except LosslessError as error:
+            raise ValueError(f"network: {error}") from None
+        return self
+
+    @property
+    def data(self) -> DatasetSpec:
+        return DATASETS[self.dataset]
+
+    @property
+    def layers(self) -> tuple[notation.Layer, ...]:
+        return notation.parse(self.network, self.data.shape, self.data.classes, self.padding)
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What a checkpoint needs to rebuild the network: data set, network and padding."""
+        return self.model_dump(include={"dataset", "network", "padding"})
+
+    def recipe(self, budget: str) -> dict[str, Any]:
+        """All that decides what training gives, and nothing else: an input of the training step."""
+        training = self.training
+        if budget not in training.budgets:
+            raise LosslessError(f"no budget '{budget}' (it has {', '.join(training.budgets)})")
+        return {
+            **self.architecture,
+            "batch_size": training.batch_size,
+            "validation_images": training.validation_images,
+            "phases": [phase.model_dump() for phase in training.budgets[budget].phases],
+        }
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], content: Any, source: str | Path) -> Model:
+    """`content` as a `model`; raises LosslessError, one line naming `source` and each wrong key."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise LosslessError(f"{source}: " + "; ".join(map(_message, error.errors()))) from None
+
+
+def _message(error: dict[str, Any]) -> str:
+    key = ".".join(map(str, error["loc"]))
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        text = "unknown key"
+    elif error["type"] not in ("missing", "value_error"):
+        text = f"{text[0].lower()}{text[1:]} (found {error['input']!r})"
+    return f"{key}: {text}" if key else text
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file; raises LosslessError where it cannot be read or parsed."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise LosslessError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise LosslessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
+    """The experiment of that name, from `folder`/NAME.yaml."""
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
+        raise LosslessError(f"{path}: no such experiment (found: {known})")
+    return validate(Experiment, read_yaml(path), path)
