@@ -1,0 +1,54 @@
+# The commands a person types. `make` alone lists them; each sets up first what is missing.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# Where the project's environment is used, no other one may get in between.
+unexport VIRTUAL_ENV
+
+.PHONY: help setup demo reproduce paper report test lint
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment in .venv, everything pinned
+
+demo: $(READY) ## Run the whole chain on scikit-learn's digits (under two minutes) and print the results
+	@$(BIN)/snakemake demo
+	@echo; cat results/quick/digits-lenet/tables/results.md
+	@echo; echo "Figures: results/quick/digits-lenet/figures/{accuracy_speed,sparsity,sops}.{svg,png}"
+
+reproduce: $(READY) ## Run mnist-lenet for a few epochs (fifteen minutes) and print the results
+	@$(BIN)/snakemake reproduce
+	@echo; cat results/quick/mnist-lenet/tables/results.md
+	@echo; echo "Figures: results/quick/mnist-lenet/figures/{accuracy_speed,sparsity,sops}.{svg,png}"
+
+paper: $(READY) ## Run every experiment at the published budget (hours)
+	@$(BIN)/snakemake paper
+	@for table in results/paper/*/tables/results.md; do echo; echo "$$table"; cat "$$table"; done
+
+report: $(READY) ## Write results/report.html: figures and tables of all that was made, with captions
+	@$(BIN)/snakemake all
+	@$(BIN)/snakemake made --report results/report.html
+
+test: $(READY) ## Run the tests
+	@$(BIN)/pytest
+
+lint: $(READY) ## Check style: ruff and snakefmt
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/snakefmt --check Snakefile workflow
+
+# uv, bootstrapped by pip, installs in seconds. The stamp comes last, so that a set-up that was cut off is completed.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+		{ echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirements requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)

@@ -1,0 +1,82 @@
+# From raw data to figures: fetch -> train -> evaluate -> convert -> simulate -> figures and tables.
+# Plain `snakemake` makes all that config/config.yaml asks for; any file of results/ can be asked for by its path.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.errors import LosslessError
+from lossless_snn.experiments import EXPERIMENT_FOLDER, load_experiment
+from lossless_snn.fingerprint import fingerprint
+from lossless_snn.settings import read_settings
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+try:
+    settings, _ = read_settings(config, "config/config.yaml")
+except LosslessError as error:
+    sys.exit(f"snakemake: {error}")
+
+# The jobs run the commands of the environment that Snakemake runs in, activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+if settings.data.root:
+    os.environ["LOSSLESS_SNN_DATA"] = str(settings.data.root)
+
+
+include: "workflow/rules/paths.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/convert.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [artifacts(settings.budget, name) for name in settings.experiments],
+    message:
+        "{settings.budget} results of {settings.experiments} are in results/{settings.budget}/"
+
+
+rule demo:
+    input:
+        artifacts("quick", "digits-lenet"),
+    message:
+        "Everything of digits-lenet is in results/quick/digits-lenet/"
+
+
+rule reproduce:
+    input:
+        artifacts("quick", "mnist-lenet"),
+    message:
+        "Everything of mnist-lenet is in results/quick/mnist-lenet/"
+
+
+# The published experiments, and the embedded one beside them, for as long as published.
+rule paper:
+    input:
+        [artifacts("paper", name) for name in ["digits-lenet", *published_experiments()]],
+    message:
+        "Everything at the published budget is in results/paper/"
+
+
+# All that was made before, of any experiment at any budget: what the report shows.
+rule made:
+    input:
+        [artifacts(*pair) for pair in made_before()],
+    message:
+        "Everything made before is up to date"

@@ -1,0 +1,19 @@
+rule evaluate:
+    input:
+        data_files,
+        checkpoint=CHECKPOINT,
+    output:
+        LOGS + "/ann.json",
+    log:
+        JOB_LOG % "evaluate",
+    threads: settings.threads.evaluate
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        code=code("commands.evaluate"),
+    message:
+        "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn evaluate {input.checkpoint} --out {output}"
+        " --threads {threads} --device {settings.device} > {log} 2>&1"

@@ -1,0 +1,35 @@
+def style(wildcards):
+    """The style of one figure, as JSON."""
+    return getattr(settings.figures, wildcards.figure).model_dump_json()
+
+
+rule figure:
+    input:
+        measures,
+        published=PUBLISHED,
+    output:
+        report(
+            FIGURE + ".svg",
+            caption="../report/{figure}.rst",
+            category="{experiment}",
+            subcategory="{budget}",
+            labels={"what": "{figure}"},
+        ),
+        FIGURE + ".png",
+    log:
+        "results/{budget}/{experiment}/jobs/{figure}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        runs=run_folders,
+        stem=subpath(output[0], strip_suffix=".svg"),
+        style=style,
+        # `figure NAME` runs lossless_snn.figures.NAME.
+        code=code("commands.figure", "figures.{figure}"),
+    message:
+        "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn figure {wildcards.figure} {params.runs} --out {params.stem}"
+        " --style {params.style:q} --published {input.published} > {log} 2>&1"

@@ -1,0 +1,90 @@
+# Where things lie, and what a rule needs to know of the experiment that its wildcards name.
+
+import csv
+
+RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
+CHECKPOINT = RUN % "checkpoints" + ".safetensors"
+SPIKING = RUN % "checkpoints" + ".snn.safetensors"
+LOGS = RUN % "logs"
+JOB_LOG = "results/{budget}/{experiment}/jobs/%s-{precision}-seed{seed}.log"
+FIGURE = "results/{budget}/{experiment}/figures/{figure}"
+TABLE = "results/{budget}/{experiment}/tables/results"
+
+PUBLISHED = "config/published.csv"
+FIGURES = list(settings.figures.model_dump())
+# One line for each batch and time step (see simulate); FP32 has none.
+STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
+
+
+wildcard_constraints:
+    budget="quick|paper",
+    experiment=r"[\w-]+",
+    precision=r"fp32|k(0|[1-9]\d?)",
+    seed=r"0|[1-9]\d*",
+    figure="|".join(FIGURES),
+
+
+def code(*modules):
+    """A param: fingerprint of the code that a command executes, taken only if its rule is in use."""
+    return lambda wildcards: fingerprint(*(f"lossless_snn.{module.format(**wildcards)}" for module in modules))
+
+
+def recipe(wildcards):
+    """All that decides what training gives, as JSON."""
+    return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
+
+
+def experiment(wildcards):
+    try:
+        return load_experiment(wildcards.experiment)
+    except LosslessError as error:
+        sys.exit(f"snakemake: {error}")
+
+
+def data_files(wildcards):
+    return list(map(str, experiment(wildcards).data.paths().values()))
+
+
+def run_logs(precision):
+    """Names of the files that the runs at one precision are compared by."""
+    return ["ann.json"] if precision == "fp32" else ["ann.json", "snn.json", *STEP_LOGS]
+
+
+def measures(wildcards):
+    """Logs of all runs that config.yaml's precisions and seeds ask for, of one experiment at one budget."""
+    return [
+        f"{folder}/{name}"
+        for precision in settings.precisions
+        for folder in expand(LOGS, precision=precision, seed=settings.seeds, **wildcards)
+        for name in run_logs(precision)
+    ]
+
+
+def run_folders(wildcards):
+    return expand(LOGS, precision=settings.precisions, seed=settings.seeds, **wildcards)
+
+
+def artifacts(budget, experiment):
+    """All that there is to make for one experiment at one budget."""
+    place = {"budget": budget, "experiment": experiment, "seed": settings.seeds}
+    spiking = [precision for precision in settings.precisions if precision != "fp32"]
+    return [
+        expand(CHECKPOINT, precision=settings.precisions, **place),
+        expand(SPIKING, precision=spiking, **place),
+        expand(LOGS + "/history.csv", precision=settings.precisions, **place),
+        measures({"budget": budget, "experiment": experiment}),
+        expand(FIGURE + ".{format}", figure=FIGURES, format=["svg", "png"], **place),
+        expand(TABLE + ".{format}", format=["csv", "md"], **place),
+    ]
+
+
+def published_experiments():
+    """Experiments with published numbers for which there is a file."""
+    with open(PUBLISHED, newline="") as file:
+        names = dict.fromkeys(row["experiment"] for row in csv.DictReader(file))
+    return [name for name in names if (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()]
+
+
+def made_before():
+    """(budget, experiment) of each table in results/."""
+    return zip(*glob_wildcards(TABLE + ".md"))

@@ -1,0 +1,28 @@
+def simulation(wildcards):
+    """Time steps and images a line of the log files, as the command's options."""
+    simulation = experiment(wildcards).simulation
+    return f"--steps {simulation.steps} --batch-size {simulation.batch_size}"
+
+
+rule simulate:
+    input:
+        data_files,
+        spiking=SPIKING,
+    output:
+        [f"{LOGS}/{name}" for name in [*STEP_LOGS, "snn.json"]],
+    log:
+        JOB_LOG % "simulate",
+    wildcard_constraints:
+        precision="k[0-9]+",
+    threads: settings.threads.simulate
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards: {"quick": 60, "paper": 12 * 60}[wildcards.budget],
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        options=simulation,
+        code=code("commands.simulate"),
+    message:
+        "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options} --threads {threads} > {log} 2>&1"

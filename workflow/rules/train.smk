@@ -1,0 +1,23 @@
+# A killed training goes on after its last finished epoch: its state lies beside the checkpoint, and no rule
+# declares it, so that Snakemake leaves it alone. The command refuses a state made with other settings or code.
+rule train:
+    input:
+        data_files,
+    output:
+        checkpoint=CHECKPOINT,
+        history=LOGS + "/history.csv",
+    log:
+        JOB_LOG % "train",
+    threads: settings.threads.train
+    resources:
+        mem_mb=3000,
+        runtime=lambda wildcards: {"quick": 60, "paper": 24 * 60}[wildcards.budget],
+    params:
+        recipe=recipe,
+        code=code("commands.train"),
+    message:
+        "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn train {wildcards.experiment} --precision {wildcards.precision} --seed {wildcards.seed}"
+        " --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume"
+        " --threads {threads} --device {settings.device} 2>&1 | tee {log}"
