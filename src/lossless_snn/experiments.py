@@ -57,9 +57,15 @@ class Budget(Strict):
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
 
-    @property
-    def epochs(self) -> int:
-        return sum(phase.epochs for phase in self.phases)
+    def schedule(self, epochs: int | None = None) -> tuple[Phase, ...]:
+        """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
+        phases = list(self.phases)
+        if epochs is None:
+            return self.phases
+        while len(phases) > 1 and sum(phase.epochs for phase in phases[:-1]) >= epochs:
+            phases.pop()
+        last = epochs - sum(phase.epochs for phase in phases[:-1])
+        return (*phases[:-1], phases[-1].model_copy(update={"epochs": last}))
 
 
 class Training(Strict):
@@ -107,7 +113,7 @@ class Experiment(Strict):
         """What a checkpoint needs to rebuild the network: data set, network and padding."""
         return self.model_dump(include={"dataset", "network", "padding"})
 
-    def recipe(self, budget: str) -> dict[str, Any]:
+    def recipe(self, budget: str, epochs: int | None = None) -> dict[str, Any]:
         """All that decides what training gives, and nothing else: an input of the training step."""
         training = self.training
         if budget not in training.budgets:
@@ -116,7 +122,7 @@ class Experiment(Strict):
             **self.architecture,
             "batch_size": training.batch_size,
             "validation_images": training.validation_images,
-            "phases": [phase.model_dump() for phase in training.budgets[budget].phases],
+            "phases": [phase.model_dump() for phase in training.budgets[budget].schedule(epochs)],
         }
 
 

@@ -1,0 +1,229 @@
+"""From a quantised network to a spiking one, on a grid of integers on which nothing is lost.
+
+Method, per channel, with sigma = sqrt(variance + 1e-5) (method of Zou et al. 2023):
+
+    threshold  theta = sigma / gamma
+    base       b     = (2^-(k+1) - beta) 2^k sigma / gamma + 2^k mean - theta
+
+A neuron's n-th threshold b + n theta is the membrane potential at which 2^k BN(x) passes n - 1/2.
+Counting the thresholds passed is therefore the rounding quantiser.
+
+Why nothing is lost. Every channel gets a unit, a power of two, in which its weights and theta are
+rounded to integers and b to a half-odd number, b = offset - 1/2. Spikes are integers, hence so is
+the membrane V: it never meets a threshold exactly, no sum is ever rounded, and the order of the
+additions cannot matter. A neuron is at rest, d = max(V, b) - Q neither above theta nor below 0,
+if and only if its net spike count is
+
+    n = max(V - offset, 0) // theta.
+
+The ANN on the same grid, whose activation *is* that floor division of its own weighted sum, gives
+the same integers: the first layers' sums are equal because the inputs are, so at rest their counts
+are equal, so the second layers' sums are equal, and so on to the last. The grid moves a threshold
+by about a millionth of itself; what that costs in accuracy, beside the ANN in single precision, is
+reported, not assumed.
+
+A network at rest is reached because the first layer's input never changes: it stops, then the
+second layer's membranes stop changing, and each neuron then takes one spike a step towards n.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import notation
+from .artifacts import load_tensors, save_tensors
+from .checkpoints import Checkpoint
+from .datasets.catalogue import DATASETS, DatasetSpec
+from .errors import LosslessError
+
+KIND = "spiking network"
+VARIANCE_EPS = 1e-5
+
+# A threshold has this many bits (more by those of the pixels in the first layer, whose inputs are
+# not spikes): membranes of up to 2^11 thresholds fit 32 bits.
+THRESHOLD_BITS = 20
+# Integer weights, their sign aside.
+WEIGHT_BITS = 30
+# No membrane, and no partial sum of one, may ever leave this range.
+MEMBRANE_BITS = 62
+
+
+@dataclass(frozen=True)
+class SpikingLayer:
+    """One spiking layer: as the method gives it, in single precision, and on its grid of integers.
+
+    weight (filters, C, kh, kw), threshold and base (filters,) are float32, computed in 32 bits.
+    On the grid a channel's unit is 2^exponent: the integer weights are weight / 2^exponent, rounded;
+    grid_threshold and grid_offset (filters,), int64, are in the same unit, the base being
+    grid_offset - 1/2. The first layer's exponent includes the scale of its input, so that it takes
+    pixels as the integers that they are.
+    """
+
+    weight: np.ndarray
+    threshold: np.ndarray
+    base: np.ndarray
+    exponent: np.ndarray
+    grid_threshold: np.ndarray
+    grid_offset: np.ndarray
+
+    @property
+    def grid_weight(self) -> np.ndarray:
+        """Integer weights (filters, C, kh, kw), int32."""
+        return on_grid(self.weight, self.exponent[:, None, None, None])
+
+
+@dataclass(frozen=True)
+class SpikingNetwork:
+    """A spiking network that needs nothing of the ANN that it came from.
+
+    `hidden` are its spiking layers; `readout` the output layer's weights (classes, C, kh, kw), float32,
+    and `readout_exponent` the one unit of all of them, so that the greatest logit is found exactly.
+    """
+
+    hidden: tuple[SpikingLayer, ...]
+    readout: np.ndarray
+    readout_exponent: int
+    metadata: dict[str, Any]
+
+    @property
+    def grid_readout(self) -> np.ndarray:
+        """Integer output weights (classes, C, kh, kw), int32."""
+        return on_grid(self.readout, self.readout_exponent)
+
+    @property
+    def data(self) -> DatasetSpec:
+        return DATASETS[self.metadata["dataset"]]
+
+    @property
+    def layers(self) -> tuple[notation.Layer, ...]:
+        return notation.parse(self.metadata["network"], self.data.shape, self.data.classes, self.metadata["padding"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the network atomically; the same content gives the same bytes."""
+        tensors = {
+            f"{index}.{name}": getattr(layer, name) for index, layer in enumerate(self.hidden) for name in _FIELDS
+        }
+        metadata = {**self.metadata, "readout_exponent": self.readout_exponent}
+        save_tensors(path, KIND, {**tensors, "readout": self.readout}, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SpikingNetwork":
+        """Read a network back; raises LosslessError where the file is damaged or no spiking network."""
+        tensors, metadata = load_tensors(path, KIND)
+        count = len({name.split(".")[0] for name in tensors}) - 1
+        try:
+            hidden = tuple(
+                SpikingLayer(**{name: tensors[f"{index}.{name}"] for name in _FIELDS}) for index in range(count)
+            )
+            return cls(hidden, tensors["readout"], metadata.pop("readout_exponent"), metadata)
+        except KeyError as error:
+            raise LosslessError(f"{path}: {error} is missing; convert the checkpoint again") from None
+
+
+_FIELDS = tuple(field.name for field in fields(SpikingLayer))
+
+
+def convert(checkpoint: Checkpoint) -> SpikingNetwork:
+    """The spiking network of a quantised checkpoint.
+
+    Raises LosslessError for FP32 (it has no levels to count), and where the sums of a layer could
+    leave the range of its membranes.
+    """
+    if checkpoint.k is None:
+        raise LosslessError("an FP32 network has no spiking version: train one with --precision k<N>")
+    layers, k = checkpoint.layers, checkpoint.k
+    pixel_bits = checkpoint.data.pixel_bits
+    # The largest value an input of the layer can have, by channel: pixels at first, then spike counts.
+    peak = np.full(layers[0].in_shape[0], 2**pixel_bits - 1, dtype=object)
+    hidden = []
+    for index, layer in enumerate(layers[:-1]):
+        # The first layer's integers are pixels p: what it receives is 2^k x = 2^(k - pixel_bits) p.
+        input_exponent, bits = (k - pixel_bits, THRESHOLD_BITS + pixel_bits) if index == 0 else (0, THRESHOLD_BITS)
+        where = f"layer {index + 1} ({layer.token})"
+        spiking, peak = _spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, peak, where)
+        hidden.append(spiking)
+    metadata = {
+        **{key: checkpoint.metadata[key] for key in ("experiment", "budget", "precision", "seed")},
+        **{key: checkpoint.metadata["recipe"][key] for key in ("dataset", "network", "padding")},
+    }
+    readout = checkpoint.parameters[f"{len(layers) - 1}.weight"]
+    return SpikingNetwork(tuple(hidden), readout, _readout_exponent(readout, peak), metadata)
+
+
+def on_grid(values: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+    """values / 2^exponent, rounded half to even, int32; `values` float32, exact up to the rounding."""
+    return np.rint(np.ldexp(values.astype(np.float64), -exponent)).astype(np.int32)
+
+
+def thresholds(
+    parameters: dict[str, np.ndarray], index: int, k: int, dtype: type = np.float64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights (filters, C, kh, kw), thresholds and bases (filters,) of layer `index`, computed in `dtype`.
+
+    gamma < 0: gamma (x - mean) / sigma = |gamma| ((-x) - (-mean)) / sigma, so the filter, the mean
+    and gamma are negated. gamma = 0: the output is q_k(relu(beta)) whatever the input; a neuron
+    without weights whose base lies that many thresholds below 0 fires just that often.
+    """
+    weight, gamma, beta, mean, variance = (
+        parameters[f"{index}.{name}"].astype(dtype) for name in ("weight", "gamma", "beta", "mean", "variance")
+    )
+    sign = np.where(gamma < 0, -1, 1).astype(dtype)
+    constant = gamma == 0
+    sigma = np.sqrt(variance + dtype(VARIANCE_EPS))
+    level = dtype(2**k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        threshold = sigma / np.abs(gamma)
+        base = (dtype(0.5) / level - beta) * level * sigma / np.abs(gamma) + level * mean * sign - threshold
+    fired = np.rint(np.maximum(beta, 0) * level + dtype(1e-5))
+    weight = np.where(constant, 0, sign)[:, None, None, None] * weight
+    return weight, np.where(constant, 1, threshold), np.where(constant, -(fired + dtype(0.5)), base)
+
+
+def _spiking_layer(
+    parameters: dict[str, np.ndarray], index: int, k: int, input_exponent: int, bits: int, peak: np.ndarray, where: str
+) -> tuple[SpikingLayer, np.ndarray]:
+    """Convert layer `index`; also the largest net count that its neurons can reach, by channel.
+
+    The counts are bounded without looking at data: V is at most its positive weights times the
+    inputs' peaks, and a neuron fires upwards only below V. Peaks are Python integers: no overflow.
+    """
+    _, threshold, base = thresholds(parameters, index, k)
+    single = thresholds(parameters, index, k, np.float32)
+    largest = np.abs(single[0]).max(axis=(1, 2, 3)).astype(np.float64)
+    # The unit gives the threshold its bits, but the weights no more than theirs.
+    exponent = np.maximum(
+        np.floor(np.log2(threshold)).astype(np.int64) - bits,
+        np.ceil(np.log2(np.maximum(largest, np.finfo(np.float32).tiny))).astype(np.int64)
+        + (input_exponent - WEIGHT_BITS),
+    )
+    steps = np.rint(np.ldexp(threshold, -exponent)).astype(np.int64)
+    if (lost := steps < 1).any():
+        channel = int(lost.argmax())
+        raise LosslessError(
+            f"{where}, channel {channel}: the threshold {threshold[channel]:.3g} is lost beside weights of "
+            f"{largest[channel]:.3g}; look at the batch norm's gamma and variance"
+        )
+    offset = np.floor(np.ldexp(base, -exponent)).astype(np.int64) + 1
+    layer = SpikingLayer(*single, exponent - input_exponent, steps, offset)
+    weight = layer.grid_weight.astype(np.int64)
+    positive = np.maximum(weight, 0).sum(axis=(2, 3)).astype(object) @ peak
+    negative = np.maximum(-weight, 0).sum(axis=(2, 3)).astype(object) @ peak
+    reach = positive + negative + np.abs(offset).astype(object) + steps.astype(object)
+    if (over := reach >= 2**MEMBRANE_BITS).any():
+        raise LosslessError(
+            f"{where}, channel {int(over.argmax())}: sums may need more than {MEMBRANE_BITS} bits, "
+            "and nothing is lost only if they fit"
+        )
+    return layer, np.maximum(positive - offset.astype(object), 0) // steps.astype(object)
+
+
+def _readout_exponent(weight: np.ndarray, peak: np.ndarray) -> int:
+    """The smallest unit in which output weights, and the logits that they can add up to, fit."""
+    exponent = int(np.ceil(np.log2(max(np.abs(weight).max(), np.finfo(np.float32).tiny)))) - WEIGHT_BITS
+    while (
+        np.abs(on_grid(weight, exponent).astype(np.int64)).sum(axis=(2, 3)).astype(object) @ peak
+    ).max() >= 2**MEMBRANE_BITS:
+        exponent += 1
+    return exponent

@@ -1,0 +1,45 @@
+"""The ANN's accuracy."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .checkpoints import Checkpoint
+from .datasets.catalogue import DatasetSpec
+from .errors import LosslessError
+from .network import QuantisedNetwork
+
+EVALUATION_BATCH = 500
+
+
+def select_device(name: str) -> torch.device:
+    """The device that "auto", "cpu" or "cuda" stands for; raises LosslessError where there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise LosslessError("device: no CUDA device here; use --device cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def encode(pixels: np.ndarray, data: DatasetSpec, device: torch.device) -> Tensor:
+    """8-bit pixels (N, C, H, W) as the network's float32 inputs, p / 2^pixel_bits."""
+    inputs = torch.from_numpy(pixels).to(device, torch.float32).mul_(2.0**-data.pixel_bits)
+    return inputs.contiguous(memory_format=torch.channels_last)
+
+
+def build(checkpoint: Checkpoint, device: torch.device) -> QuantisedNetwork:
+    """The checkpoint's network, with its parameters, for evaluation."""
+    network = QuantisedNetwork(checkpoint.layers, checkpoint.k)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.parameters.items()})
+    return network.to(device, memory_format=torch.channels_last).eval()
+
+
+@torch.inference_mode()
+def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+    """(mean loss, share predicted right) over inputs (N, C, H, W), with running batch-norm statistics."""
+    network.eval()
+    loss, correct = 0.0, 0
+    for x, y in zip(inputs.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
+        logits = network(x)
+        loss += F.cross_entropy(logits, y, reduction="sum").item()
+        correct += (logits.argmax(1) == y).sum().item()
+    return loss / len(labels), correct / len(labels)

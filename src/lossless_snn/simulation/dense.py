@@ -1,0 +1,104 @@
+"""Dense simulation in PyTorch: every layer at every step, on any device, with nothing compiled.
+
+The method's neuron, word for word, in 64-bit floats. On the grid all numbers are integers or
+half-odd, so that this gives the bytes of the event-driven simulation as long as they stay below
+2^52, which is checked.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..conversion import SpikingNetwork
+from ..errors import LosslessError
+from ..network import convolve
+from ..notation import Layer
+from .trace import Trace
+
+# Not d < 0: off the grid, a membrane that comes back may miss its threshold by a rounding error.
+NEGATIVE_TOLERANCE = 1e-5
+
+
+class DenseSimulator:
+    """A spiking network on its grid, in 64-bit floats, on `threads` threads of the CPU or on a GPU."""
+
+    def __init__(self, network: SpikingNetwork, threads: int = 1, device: str = "cpu") -> None:
+        torch.set_num_threads(threads)
+        self._device = torch.device(device)
+        self._layers = network.layers
+        self._hidden = [(layer.grid_weight, layer.grid_threshold, layer.grid_offset - 0.5) for layer in network.hidden]
+        self._readout = self._tensor(network.grid_readout)
+        self._fan_out = [self._tensor(layer.fan_out) for layer in self._layers[1:]]
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array.astype(np.float64)).to(self._device)
+
+    @torch.inference_mode()
+    def run(self, pixels: np.ndarray, steps: int) -> Trace:
+        """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps.
+
+        Raises LosslessError where a membrane may have left the range in which 64-bit floats are exact.
+        """
+        images = len(pixels)
+        populations = [
+            _Population(layer, *map(self._tensor, constants), images)
+            for layer, constants in zip(self._layers, self._hidden, strict=False)
+        ]
+        predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
+        logits = torch.zeros((images, len(self._readout)), dtype=torch.float64, device=self._device)
+        injected = self._tensor(pixels)
+        for t in range(steps):
+            spikes = injected if t == 0 else torch.zeros_like(injected)
+            for population, fan_out in zip(populations, self._fan_out, strict=True):
+                spikes = population.step(spikes)
+                positive[:, t] += (spikes > 0).sum((1, 2, 3)).cpu()
+                negative[:, t] += (spikes < 0).sum((1, 2, 3)).cpu()
+                operations[:, t] += (spikes.abs() * fan_out).sum((1, 2, 3)).long().cpu()
+            logits += convolve(spikes, self._readout, self._layers[-1]).flatten(1)
+            predictions[:, t] = logits.argmax(1).cpu()
+        for population, source in zip(populations[1:], populations, strict=False):
+            population.check_range(source.peak)
+        at_rest = torch.stack([population.at_rest() for population in populations]).all(0).cpu().numpy()
+        fired = (positive + negative).numpy() > 0
+        last_spike = np.where(fired.any(1), steps - fired[:, ::-1].argmax(1), 0)
+        return Trace(
+            *(record.numpy() for record in (predictions, positive, negative, operations)),
+            np.where(at_rest, last_spike, -1),
+            tuple(population.count.int().cpu().numpy() for population in populations),
+        )
+
+
+class _Population:
+    """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W)."""
+
+    def __init__(self, layer: Layer, weight: Tensor, threshold: Tensor, base: Tensor, images: int) -> None:
+        self.layer, self.weight = layer, weight
+        self.threshold, self.base = threshold[:, None, None], base[:, None, None]
+        self.membrane = torch.zeros((images, *layer.out_shape), dtype=torch.float64, device=weight.device)
+        self.shadow = self.base + self.membrane
+        self.count = torch.zeros_like(self.membrane)
+        self.peak = self.count.amax((0, 2, 3))
+
+    def step(self, received: Tensor) -> Tensor:
+        """V += W received; spike s; Q += s theta; n += s. Returns the spikes."""
+        self.membrane += convolve(received, self.weight, self.layer)
+        spikes = self._spikes()
+        self.shadow += spikes * self.threshold
+        self.count += spikes
+        self.peak = torch.maximum(self.peak, self.count.amax((0, 2, 3)))
+        return spikes
+
+    def _spikes(self) -> Tensor:
+        """s = +1 if d > theta, -1 if d < -1e-5, else 0, with d = max(V, b) - Q."""
+        d = torch.maximum(self.membrane, self.base) - self.shadow
+        return (d > self.threshold).double() - (d < -NEGATIVE_TOLERANCE).double()
+
+    def at_rest(self) -> Tensor:
+        """Whether no neuron of an image would spike without further input, (N,)."""
+        return ~self._spikes().flatten(1).any(1)
+
+    def check_range(self, peak: Tensor) -> None:
+        """Raise LosslessError unless inputs of net counts up to `peak` (C,) keep every sum exact."""
+        reach = self.weight.abs().sum((2, 3)) @ peak + self.base.abs().flatten() + self.threshold.flatten()
+        if reach.max() >= 2.0**52:
+            raise LosslessError(f"layer {self.layer.token}: sums may pass 2^52; simulate with --engine event")

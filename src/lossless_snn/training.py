@@ -1,0 +1,197 @@
+"""Training: cross-entropy and Adam, an epoch at a time, resumable after each, the same bytes each time."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from .artifacts import load_tensors, replacing, save_tensors
+from .checkpoints import Checkpoint
+from .datasets import Images, load
+from .datasets.catalogue import DATASETS
+from .errors import LosslessError
+from .evaluation import accuracy, encode, select_device
+from .experiments import quantiser_level
+from .network import QuantisedNetwork
+
+STATE_KIND = "training state"
+HISTORY_COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "seconds",
+)
+
+
+@dataclass
+class _State:
+    """What an epoch leaves behind for the next one."""
+
+    network: QuantisedNetwork
+    optimiser: torch.optim.Adam
+    history: list[dict[str, float]]
+
+
+def train(
+    identity: dict[str, Any],
+    layers: tuple,
+    out: Path,
+    *,
+    history_path: Path,
+    resume: bool = False,
+    threads: int = 1,
+    device: str = "auto",
+    local: Path | None = None,
+) -> Checkpoint:
+    """Train one network and write its checkpoint to `out` and its history to `history_path`.
+
+    `identity` is all that decides the result: experiment, budget, precision, seed, recipe and code
+    fingerprint; a state of another identity is never resumed. After every epoch the state is
+    written beside `out`; with `resume` training goes on from there, and gives the bytes that an
+    uninterrupted run gives. Raises LosslessError where the data cannot be had or do not suffice.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    target = select_device(device)
+    recipe = identity["recipe"]
+    images = load(recipe["dataset"], "train", local=local)
+    train_set, validation_set = split(images, recipe, target)
+    schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
+    starts = np.cumsum([0] + [phase["epochs"] for phase in recipe["phases"]])
+
+    network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
+    network.initialise(identity["seed"])
+    network.to(target, memory_format=torch.channels_last)
+    state = _State(network, _adam(network, schedule[0]), [])
+    state_path = out.with_suffix(".training")
+    if resume and state_path.exists():
+        _restore(state, state_path, identity, schedule)
+
+    for epoch in range(len(state.history), len(schedule)):
+        if epoch in starts and epoch > 0:
+            state.optimiser = _adam(network, schedule[epoch])
+        started = time.perf_counter()
+        batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
+        loss, correct = _run_epoch(state, train_set, batches, f"epoch {epoch + 1}/{len(schedule)}")
+        validation_loss, validation_accuracy = accuracy(network, *validation_set)
+        row = (
+            epoch + 1,
+            schedule[epoch],
+            loss,
+            correct,
+            validation_loss,
+            validation_accuracy,
+            round(time.perf_counter() - started, 3),
+        )
+        state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        if not np.isfinite(loss):
+            raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
+        _save(state, state_path, identity)
+        _write_history(history_path, state.history)
+        print(
+            f"epoch {epoch + 1}/{len(schedule)}: train loss {loss:.4f}, accuracy {correct:.2%}; "
+            f"validation loss {validation_loss:.4f}, accuracy {validation_accuracy:.2%}; {row[-1]:.1f} s",
+            flush=True,
+        )
+
+    _write_history(history_path, state.history)
+    parameters = _arrays(network.state_dict())
+    checkpoint = Checkpoint(parameters, {**identity, "epochs": len(schedule)})
+    checkpoint.save(out)
+    state_path.unlink(missing_ok=True)
+    return checkpoint
+
+
+def split(images: Images, recipe: dict[str, Any], device: torch.device) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Training and validation set as (inputs, labels) on `device`; the last images are held out."""
+    held_out, available = recipe["validation_images"], len(images.labels)
+    if available - held_out < recipe["batch_size"]:
+        raise LosslessError(
+            f"{recipe['dataset']}: {available} training images, {held_out} of them held out, "
+            f"do not fill one batch of {recipe['batch_size']}"
+        )
+    inputs = encode(images.pixels, DATASETS[recipe["dataset"]], device)
+    labels = torch.from_numpy(images.labels).to(device)
+    return (inputs[:-held_out], labels[:-held_out]), (inputs[-held_out:], labels[-held_out:])
+
+
+def _batches(images: int, batch_size: int, seed: int, epoch: int) -> Tensor:
+    """Shuffled indices, (batches, batch size): a function of seed and epoch, so that resuming
+    needs no generator's state. What does not fill a batch sits this epoch out."""
+    order = np.random.default_rng([seed, epoch]).permutation(images)
+    return torch.from_numpy(order[: images - images % batch_size].reshape(-1, batch_size))
+
+
+def _run_epoch(state: _State, train_set: tuple[Tensor, Tensor], batches: Tensor, title: str) -> tuple[float, float]:
+    """One pass over the training images; (mean loss, accuracy) as seen while training."""
+    inputs, labels = train_set
+    state.network.train()
+    loss_sum = torch.zeros((), dtype=torch.float64, device=labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for batch in tqdm(batches.to(labels.device), title, leave=False, disable=not sys.stderr.isatty()):
+        target = labels[batch]
+        logits = state.network(inputs[batch])
+        loss = F.cross_entropy(logits, target)
+        state.optimiser.zero_grad()
+        loss.backward()
+        state.optimiser.step()
+        loss_sum += loss.detach()
+        correct += (logits.detach().argmax(1) == target).sum()
+    return loss_sum.item() / len(batches), correct.item() / batches.numel()
+
+
+def _adam(network: QuantisedNetwork, learning_rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+
+
+def _save(state: _State, path: Path, identity: dict[str, Any]) -> None:
+    adam = {
+        f"adam.{index}.{name}": tensor
+        for index, moments in state.optimiser.state_dict()["state"].items()
+        for name, tensor in moments.items()
+    }
+    save_tensors(
+        path, STATE_KIND, _arrays({**state.network.state_dict(), **adam}), {**identity, "history": state.history}
+    )
+
+
+def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list[float]) -> None:
+    """Load the state of the last finished epoch, unless it belongs to another training."""
+    tensors, metadata = load_tensors(path, STATE_KIND)
+    if changed := [name for name in identity if metadata.get(name) != identity[name]]:
+        print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
+        return
+    adam: dict[int, dict[str, Tensor]] = {}
+    parameters = {}
+    for name, array in tensors.items():
+        tensor = torch.from_numpy(array)
+        if name.startswith("adam."):
+            _, index, moment = name.split(".")
+            adam.setdefault(int(index), {})[moment] = tensor
+        else:
+            parameters[name] = tensor
+    state.network.load_state_dict(parameters)
+    state.history = metadata["history"]
+    state.optimiser = _adam(state.network, schedule[len(state.history) - 1])
+    state.optimiser.load_state_dict({**state.optimiser.state_dict(), "state": adam})
+    print(f"{path}: going on after epoch {len(state.history)}", flush=True)
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    with replacing(path) as partial:
+        lines = [",".join(HISTORY_COLUMNS), *(",".join(map(str, row.values())) for row in history)]
+        partial.write_text("\n".join(lines) + "\n")
