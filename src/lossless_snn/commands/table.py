@@ -1,0 +1,17 @@
+"""`lossless-snn table`."""
+
+from pathlib import Path
+
+import click
+
+from ..results import PUBLISHED, load_results
+from ..tables import write_tables
+
+
+@click.command()
+@click.argument("runs", metavar="RUN_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="results.csv to write.")
+@click.option("--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours.")
+def command(runs, out, published) -> None:
+    """Write the results of one experiment's runs as CSV, and as Markdown beside it."""
+    write_tables(load_results(runs, published), out)

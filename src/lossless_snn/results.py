@@ -1,0 +1,343 @@
+"""What runs came to, as data frames: run directories read, seeds summarised, published values joined."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from .datasets.catalogue import DATASETS
+from .errors import LosslessError
+from .experiments import BudgetName, Count, Precision, quantiser_level, validate
+
+PUBLISHED = Path("config/published.csv")
+MARK = "†"
+"""Stands beside a precision that has a footnote."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class Quantity(NamedTuple):
+    """A number that every run has one of: its name in the summary and its column in published.csv.
+
+    `measured` is False for what the experiment fixes: it neither varies with the seed nor differs.
+    """
+
+    name: str
+    published: str | None = None
+    measured: bool = True
+
+
+QUANTITIES = (
+    Quantity("ann_accuracy", "ann_accuracy"),
+    Quantity("snn_accuracy", "snn_accuracy"),
+    Quantity("time_steps", "time_steps"),
+    Quantity("settled_step_mean"),
+    Quantity("settled_step_max"),
+    Quantity("positive_spikes_per_image", "positive_spikes_per_image"),
+    Quantity("negative_spikes_per_image", "negative_spikes_per_image"),
+    Quantity("operations_per_image", "sops_per_image"),
+    Quantity("operations_share", "operations_share"),
+    Quantity("ann_operations", "ann_operations", measured=False),
+    Quantity("neurons", "neurons", measured=False),
+    Quantity("simulated_steps", "simulated_steps", measured=False),
+)
+
+
+class Record(BaseModel):
+    """What ann.json and snn.json share; keys that are not listed are nobody's concern here."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    experiment: str
+    budget: BudgetName
+    precision: Precision
+    seed: int
+    dataset: Literal[tuple(DATASETS)]
+    images: Count
+    accuracy: Share
+    neurons: Count
+    ann_operations: Count
+
+
+class AnnRecord(Record):
+    """ann.json: the ANN on the test set."""
+
+    epochs: Count
+
+
+class SnnRecord(Record):
+    """snn.json: the spiking network at the last simulated step."""
+
+    time_steps: Count
+    settled: bool
+    settled_images: Annotated[int, Field(ge=0)]
+    settled_step_mean: Amount | None
+    settled_step_max: Amount | None
+    positive_spikes_per_image: Amount
+    negative_spikes_per_image: Amount
+    operations_per_image: Amount
+    simulated_steps: Count
+    batch_size: Count
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The logs of one network: `ann` and, but for FP32, `snn` and the four log files."""
+
+    path: Path
+    ann: AnnRecord
+    snn: SnnRecord | None
+
+    @classmethod
+    def read(cls, path: str | Path) -> "RunDirectory":
+        """Read the records; raises LosslessError where one is missing, malformed, or another network's."""
+        path = Path(path)
+        ann = _read_record(AnnRecord, path / "ann.json")
+        if ann.precision == "fp32":
+            return cls(path, ann, None)
+        snn = _read_record(SnnRecord, path / "snn.json")
+        _agree(path / "snn.json", snn, path / "ann.json", ann, (*_COMMON, "precision", "seed"))
+        return cls(path, ann, snn)
+
+    def log(self, name: str) -> np.ndarray:
+        """A log file as int64 (batches, steps): one integer a line, batch after batch.
+
+        Raises LosslessError where the file is missing, has a line that is no integer, or not
+        as many lines as snn.json says.
+        """
+        path = self.path / f"{name}.txt"
+        lines = _read_text(path).splitlines()
+        batches, steps = -(-self.snn.images // self.snn.batch_size), self.snn.simulated_steps
+        if len(lines) != batches * steps:
+            raise LosslessError(
+                f"{path}: {len(lines):,} lines, expected {batches * steps:,} "
+                f"({batches:,} batches of {steps:,} steps, by snn.json); simulate again"
+            )
+        return np.array([_integer(line, path, i) for i, line in enumerate(lines, 1)], np.int64).reshape(batches, steps)
+
+    def accuracy_by_step(self) -> np.ndarray:
+        """Share of the test images predicted right at each time step, float64 (steps,).
+
+        Raises LosslessError as `log` does, and where the last value is not snn.json's accuracy.
+        """
+        accuracy = self.log("accuracy").sum(axis=0) / self.snn.images
+        if not np.isclose(accuracy[-1], self.snn.accuracy, rtol=0, atol=1e-9):
+            raise LosslessError(
+                f"{self.path / 'accuracy.txt'}: ends at {accuracy[-1]:.2%}, "
+                f"snn.json says {self.snn.accuracy:.2%}; simulate again"
+            )
+        return accuracy
+
+
+# What runs that are compared must have in common.
+_COMMON = ("experiment", "budget", "dataset", "neurons", "ann_operations")
+# Not a mean over the seeds: the worst of them.
+_WORST = {"settled": "all", "settled_step_max": "max"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The runs of one experiment and budget, FP32 first, then by k and seed, beside what was published."""
+
+    runs: tuple[RunDirectory, ...]
+    published: pd.DataFrame
+    """The experiment's rows of published.csv by precision; no rows where nothing was published."""
+
+    @property
+    def first(self) -> AnnRecord:
+        """Any record: for what all runs have in common."""
+        return self.runs[0].ann
+
+    @cached_property
+    def by_run(self) -> pd.DataFrame:
+        """One row a run: precision, seed, settled, every one of `QUANTITIES` and what the notes need."""
+        return pd.DataFrame([_row(run) for run in self.runs])
+
+    @cached_property
+    def by_precision(self) -> pd.DataFrame:
+        """One row a precision, indexed by it: `seeds`, `settled`, and for every quantity
+
+        its mean over the seeds, `_std` (of the sample, divided by n - 1; NaN for one seed),
+        `_published`, and `_difference` (ours minus published), as far as it can have them.
+        The settled step's maximum is that over all seeds.
+        """
+        names = [quantity.name for quantity in QUANTITIES]
+        groups = self.by_run.groupby("precision", sort=False)
+        summary = groups[names].mean()
+        for name, worst in _WORST.items():
+            summary[name] = groups[name].agg(worst)
+        summary.insert(0, "seeds", groups.size())
+        spread = groups[names].std()
+        published = self.published.reindex(summary.index)
+        for name, column, measured in QUANTITIES:
+            if measured and name not in _WORST:
+                summary[f"{name}_std"] = spread[name]
+            if column:
+                summary[f"{name}_published"] = published[column]
+            if column and measured:
+                summary[f"{name}_difference"] = summary[name] - published[column]
+        summary["time_steps_from_log_published"] = published["time_steps_from_log"]
+        return summary
+
+    @cached_property
+    def accuracy_curves(self) -> pd.DataFrame:
+        """Accuracy over the test set: precision, seed, time_step (from 1), accuracy; a row a spiking run and step."""
+        curves = [
+            pd.DataFrame({"precision": run.ann.precision, "seed": run.ann.seed, "accuracy": run.accuracy_by_step()})
+            for run in self.spiking
+        ]
+        return pd.concat([curve.assign(time_step=curve.index + 1) for curve in curves], ignore_index=True)
+
+    @property
+    def spiking(self) -> tuple[RunDirectory, ...]:
+        """All runs but FP32's; raises LosslessError where there are none."""
+        runs = tuple(run for run in self.runs if run.snn)
+        if not runs:
+            raise LosslessError(f"{self.runs[0].path}: only FP32 runs given; a spiking one (k0, k1, ...) is needed")
+        return runs
+
+    @property
+    def several_seeds(self) -> bool:
+        return bool((self.by_precision["seeds"] > 1).any())
+
+    @property
+    def unsettled(self) -> list[str]:
+        """Precisions with an image that still spiked at the last step."""
+        return [precision for precision, settled in self.by_precision["settled"].items() if not settled]
+
+    @property
+    def subject(self) -> str:
+        """Experiment, data set and budget in words; a quick budget says that it is not the published one."""
+        epochs = "/".join(f"{n:,}" for n in sorted({run.ann.epochs for run in self.runs}))
+        less = ", fewer than published" if self.first.budget == "quick" and len(self.published) else ""
+        data = DATASETS[self.first.dataset].title
+        return f"{self.first.experiment} ({data}), {self.first.budget} budget ({epochs} epochs{less})"
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """By precision, what a reader must know beside its numbers: not settled, not all test images."""
+        notes = {}
+        for precision, runs in self.by_run.groupby("precision", sort=False):
+            images, settled = int(runs["snn_images"].sum()), int(runs["settled_images"].sum())
+            sentences = []
+            if precision in self.unsettled:
+                sentences.append(
+                    f"not settled within {runs['simulated_steps'].max():.0f} steps "
+                    f"({settled:,} of {images:,} images were); values at the last step"
+                )
+            if images and images < runs["images"].sum():
+                sentences.append(f"spiking network tested on {images:,} of {int(runs['images'].sum()):,} images only")
+            if sentences:
+                notes[precision] = "; ".join(sentences)
+        return notes
+
+    @property
+    def footnotes(self) -> list[str]:
+        """The notes as lines to stand below a table or figure."""
+        return [f"{MARK} {precision_title(precision)}: {note}." for precision, note in self.notes.items()]
+
+    def marked_title(self, precision: str) -> str:
+        """The precision's title, marked where it has a footnote."""
+        return precision_title(precision) + (f" {MARK}" if precision in self.notes else "")
+
+
+def precision_title(precision: str) -> str:
+    """How tables and figures call a precision: "FP32", "k = 1"."""
+    return "FP32" if precision == "fp32" else f"k = {precision[1:]}"
+
+
+def load_results(paths: Iterable[str | Path], published: str | Path = PUBLISHED) -> Results:
+    """Read run directories, and what was published of their experiment.
+
+    Raises LosslessError where there is no run, a file is missing or malformed, or the runs do
+    not belong together: another experiment or budget, the same network twice, other steps.
+    """
+    runs = sorted((RunDirectory.read(path) for path in paths), key=_order)
+    if not runs:
+        raise LosslessError("no run directories given (expected results/BUDGET/EXPERIMENT/logs/PRECISION/seedS ...)")
+    for before, run in pairwise(runs):
+        _agree(run.path / "ann.json", run.ann, before.path / "ann.json", before.ann, _COMMON)
+        if _order(run) == _order(before):
+            raise LosslessError(f"{run.path}: {run.ann.precision}, seed {run.ann.seed} again, after {before.path}")
+        if run.ann.precision == before.ann.precision and run.snn:
+            names = run.path / "snn.json", before.path / "snn.json"
+            _agree(names[0], run.snn, names[1], before.snn, ("simulated_steps", "images"))
+    return Results(tuple(runs), load_published(published, runs[0].ann.experiment))
+
+
+def load_published(path: str | Path, experiment: str) -> pd.DataFrame:
+    """The rows of published.csv for `experiment` (there may be none), by precision.
+
+    Adds `operations_share`, of the ANN's operations. Raises LosslessError where the file or a
+    column is missing.
+    """
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise LosslessError(f"{path}: {error.strerror}; --published names the published values") from None
+    except ValueError as error:
+        raise LosslessError(f"{path}: not a CSV table ({error})") from None
+    columns = {quantity.published for quantity in QUANTITIES} - {None, "operations_share"}
+    missing = columns.union(["experiment", "precision", "time_steps_from_log"]).difference(table.columns)
+    if missing:
+        raise LosslessError(f"{path}: no column {', '.join(sorted(missing))}")
+    table["operations_share"] = table["sops_per_image"] / table["ann_operations"]
+    return table[table["experiment"] == experiment].set_index("precision")
+
+
+def _order(run: RunDirectory) -> tuple[int, int]:
+    level = quantiser_level(run.ann.precision)
+    return (-1 if level is None else level, run.ann.seed)
+
+
+def _row(run: RunDirectory) -> dict[str, Any]:
+    ann, snn = run.ann, run.snn
+    row = {"precision": ann.precision, "seed": ann.seed, "images": ann.images, "ann_accuracy": ann.accuracy}
+    row |= {"neurons": ann.neurons, "ann_operations": ann.ann_operations, "settled": snn is None or snn.settled}
+    spiking = {
+        "snn_images": snn and snn.images,
+        "snn_accuracy": snn and snn.accuracy,
+        "operations_share": snn and snn.operations_per_image / snn.ann_operations,
+    }
+    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled"}
+    spiking |= {name: snn and getattr(snn, name) for name in sorted(of_snn)}
+    return row | {name: np.nan if value is None else float(value) for name, value in spiking.items()}
+
+
+def _read_record(model: type[Record], path: Path) -> Any:
+    try:
+        content = json.loads(_read_text(path))
+    except ValueError as error:
+        raise LosslessError(f"{path}: truncated or not JSON ({error}); make it again") from None
+    return validate(model, content, path)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        raise LosslessError(f"{path}: no such file; is {path.parent} a finished run's folder?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LosslessError(f"{path}: cannot be read ({error})") from None
+
+
+def _integer(line: str, path: Path, number: int) -> int:
+    try:
+        return int(line)
+    except ValueError:
+        raise LosslessError(f"{path}: line {number}: '{line}' is no integer; simulate again") from None
+
+
+def _agree(path: Path, record: Record, other_path: Path, other: Record, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        ours, theirs = getattr(record, key), getattr(other, key)
+        if ours != theirs:
+            raise LosslessError(f"{path}: {key} {ours}, but {other_path} has {theirs}: not runs to be compared")

@@ -1,0 +1,141 @@
+"""The results as tables: results.csv for programs, results.md for people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .artifacts import replacing, write_text
+from .results import QUANTITIES, Results
+
+ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of results.md: one or two quantities of `Results.by_precision` in one format.
+
+    Where `published`, the published values follow in parentheses, and after them, where it
+    differs, the one that `also` names and explains. `otherwise` is the quantity to show where a
+    precision has not got the first.
+    """
+
+    heading: str
+    quantities: tuple[str, ...]
+    form: Callable[[float], str] = "{:,.0f}".format
+    scale: float = 1
+    published: bool = False
+    also: tuple[str, str] | None = None
+    otherwise: tuple[str, ...] = ()
+
+    def cell(self, row: pd.Series) -> str:
+        """The text for one precision."""
+        quantities = self.otherwise if self.otherwise and pd.isna(row[self.quantities[0]]) else self.quantities
+        ours = [self._value(row[name], row.get(f"{name}_std")) for name in quantities]
+        if set(ours) == {ABSENT}:
+            return ABSENT
+        beside = [row[f"{name}_published"] for name in quantities] if self.published else []
+        theirs = [self._value(value) for value in beside if pd.notna(value)]
+        if not theirs:
+            return " / ".join(ours)
+        return f"{' / '.join(ours)} ({' / '.join(theirs)}{self._aside(row, beside[0])})"
+
+    def _aside(self, row: pd.Series, published: float) -> str:
+        name, meaning = self.also or (None, "")
+        if name is None or pd.isna(row[name]) or row[name] == published:
+            return ""
+        return f"; {self._value(row[name])} {meaning}"
+
+    def _value(self, value: float, spread: float | None = None) -> str:
+        if pd.isna(value):
+            return ABSENT
+        text = self.form(value * self.scale)
+        return f"{text} ± {self.form(spread * self.scale)}" if spread and pd.notna(spread) else text
+
+
+def _points(value: float) -> str:
+    return f"{value:+z.2f}"
+
+
+def _steps(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+_TWO_DIGITS = "{:.2f}".format
+
+
+COLUMNS = (
+    Column("seeds", ("seeds",)),
+    Column("ANN accuracy (%)", ("ann_accuracy",), _TWO_DIGITS, 100),
+    Column("SNN accuracy (%)", ("snn_accuracy",), _TWO_DIGITS, 100),
+    Column("published (%)", ("snn_accuracy_published",), _TWO_DIGITS, 100, otherwise=("ann_accuracy_published",)),
+    Column("difference (points)", ("snn_accuracy_difference",), _points, 100, otherwise=("ann_accuracy_difference",)),
+    Column("time steps", ("time_steps",), _steps, published=True, also=("time_steps_from_log_published", "by the log")),
+    Column("settled step, mean / max", ("settled_step_mean", "settled_step_max"), _steps),
+    Column(
+        "positive / negative spikes an image",
+        ("positive_spikes_per_image", "negative_spikes_per_image"),
+        published=True,
+    ),
+    Column("operations an image", ("operations_per_image",), published=True),
+    Column("of the ANN's (%)", ("operations_share",), "{:.1f}".format, 100, published=True),
+    Column("neurons", ("neurons",)),
+    Column("simulated steps", ("simulated_steps",)),
+)
+
+
+def write_tables(results: Results, path: str | Path) -> None:
+    """Write results.csv to `path`, and results.md beside it under the same stem."""
+    with replacing(path) as partial:
+        tidy(results).to_csv(partial, index=False)
+    write_text(Path(path).with_suffix(".md"), readable(results))
+
+
+def tidy(results: Results) -> pd.DataFrame:
+    """One row a precision, in full precision: what was run, then every quantity of `Results.by_precision`.
+
+    Each quantity is followed by its `_std`, `_published` and `_difference` (shares in 0..1,
+    differences ours minus published).
+    """
+    table = results.by_precision.reset_index()
+    endings = ("", "_std", "_published", "_difference")
+    names = [f"{quantity.name}{ending}" for quantity in QUANTITIES for ending in endings]
+    names.insert(names.index("time_steps_published") + 1, "time_steps_from_log_published")
+    table = table[["precision", "seeds", "settled", *(name for name in names if name in table)]]
+    # FP32 has no spikes that could settle.
+    table["settled"] = table["settled"].astype("boolean").mask(table["precision"] == "fp32")
+    for key in ("dataset", "budget", "experiment"):
+        table.insert(0, key, getattr(results.first, key))
+    # Counts that all rows have are integers, not 7.0.
+    return table.convert_dtypes()
+
+
+def readable(results: Results) -> str:
+    """results.md: a caption, a row a precision, a footnote for each that needs one."""
+    table = pd.DataFrame([_cells(precision, row, results) for precision, row in results.by_precision.iterrows()])
+    table = table.loc[:, (table != ABSENT).any()]
+    if not results.several_seeds:
+        table = table.drop(columns="seeds")
+    lines = [_caption(results), "", table.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))]
+    lines += [f"\n{footnote}" for footnote in results.footnotes]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(precision: str, row: pd.Series, results: Results) -> dict[str, str]:
+    beside = {column: column.published and len(results.published) > 0 for column in COLUMNS}
+    headings = {column: f"{column.heading} (published)" if beside[column] else column.heading for column in COLUMNS}
+    return {"precision": results.marked_title(precision)} | {headings[column]: column.cell(row) for column in COLUMNS}
+
+
+def _caption(results: Results) -> str:
+    seeds = sorted({run.ann.seed for run in results.runs})
+    spread = " (mean ± standard deviation)" if results.several_seeds else ""
+    return (
+        f"**{results.subject}**; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}{spread}; "
+        f"{results.first.images:,} test images; the ANN takes {results.first.ann_operations:,} operations an image."
+    )
+
+
+def _alignment(table: pd.DataFrame) -> list[str]:
+    return ["left", *["right"] * (table.shape[1] - 1)]

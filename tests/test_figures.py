@@ -1,0 +1,154 @@
+"""The figures: what they print and draw, their looks, and that their bytes are reproducible."""
+
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from click.testing import CliRunner
+from matplotlib.colors import to_rgb
+from PIL import Image
+from pydantic import ValidationError
+from run_directories import write_published, write_run
+
+from lossless_snn.commands.figure import command
+from lossless_snn.errors import LosslessError
+from lossless_snn.figures import FIGURES, accuracy_speed, sops, sparsity
+from lossless_snn.figures.options import FigureStyle
+from lossless_snn.figures.style import colours
+from lossless_snn.results import load_results
+
+# A layout that does not fit is no more than a warning to Matplotlib.
+pytestmark = pytest.mark.filterwarnings("error:constrained_layout")
+
+
+@pytest.fixture
+def results(tmp_path):
+    runs = [write_run(tmp_path, precision, seed) for precision in ("fp32", "k0") for seed in (0, 1)]
+    runs.append(write_run(tmp_path, "k1", 0, snn={"settled": False, "settled_images": 3}))
+    return load_results(runs, write_published(tmp_path))
+
+
+def invoke(tmp_path, name, stem, *options):
+    runs = sorted(str(path) for path in tmp_path.glob("*/seed*"))
+    arguments = [name, *runs, "--out", str(stem), "--published", str(tmp_path / "published.csv"), *options]
+    return CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def texts(figure) -> list[str]:
+    artists = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    return [artist.get_text() for artist in artists if artist.get_text()]
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize("name", FIGURES)
+def test_same_results_same_bytes(tmp_path, name):
+    for stem in ("first/figure", "second/figure"):
+        assert invoke(tmp_path, name, tmp_path / stem).exit_code == 0
+    for suffix in (".svg", ".png"):
+        first, second = (tmp_path.joinpath(folder, f"figure{suffix}").read_bytes() for folder in ("first", "second"))
+        assert first == second
+    svg = (tmp_path / "first" / "figure.svg").read_text()
+    assert "<dc:date>" not in svg
+    assert "Matplotlib v" not in svg
+    assert "Software" not in Image.open(tmp_path / "first" / "figure.png").info
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_says_what_it_is_of(tmp_path, name):
+    invoke(tmp_path, name, tmp_path / "figure")
+    svg = re.sub(r"\s+", " ", (tmp_path / "figure.svg").read_text())
+    assert "mnist-lenet (MNIST), quick budget (4 epochs, fewer than published); mean ± standard deviation" in svg
+    assert "† k = 1: not settled within 3 steps (3 of 5 images were); values at the last step." in svg
+
+
+@pytest.mark.usefixtures("results")
+def test_style_sets_the_size(tmp_path):
+    invoke(tmp_path, "sops", tmp_path / "figure", "--style", json.dumps({"width": 6, "height": 3, "dpi": 100}))
+    assert Image.open(tmp_path / "figure.png").size == (600, 300)
+
+
+def test_sparsity_bars(results):
+    figure = sparsity.draw(results, FigureStyle())
+    widths = sorted(round(patch.get_width(), 2) for patch in figure.axes[0].patches)
+    # k0: the mean of two seeds; k1: one; published: 7000.25, 1500.5, 12000, 2500
+    assert widths == [-2500, -1510, -1500.5, -1500, 7000.25, 7010, 7020, 12000]
+    printed = texts(figure)
+    assert {"7,020", "1,500", "7,010", "1,510", "7,000", "12,000", "2,500", "neurons: 9,000"} <= set(printed)
+    assert "k = 1 †" in printed
+
+
+def test_sops_bars(results):
+    printed = texts(sops.draw(results, FigureStyle()))
+    assert {"1,220,000 (30%)", "1,200,000 (30%)", "1,000,000 (25%)", "3,000,000 (75%)"} <= set(printed)
+    assert "the ANN's operations: 4,000,000" in printed
+
+
+def test_accuracy_lines(results):
+    figure = accuracy_speed.draw(results, FigureStyle())
+    whole = figure.axes[1]
+    k0, k1 = ([list(values) for values in line.get_data()] for line in whole.lines)
+    assert k0 == [[1, 2, 3], pytest.approx([20, 70, 90])]
+    assert k1 == [[1, 2, 3], pytest.approx([20, 60, 80])]
+    printed = texts(figure)
+    assert {"FP32: 90.00%", "published: 95.00%", "k = 0: 90.00%, 3 steps", "published: 85.00%, 2"} <= set(printed)
+    assert {"k = 1 †: 80.00%, 3 steps", "published: 75.00%, 13 (log: 14)"} <= set(printed)
+
+
+def test_every_final_accuracy_is_in_the_close_view(results):
+    axes = accuracy_speed.draw(results, FigureStyle()).axes[0]
+    assert axes.get_ylim()[0] < 75
+    assert axes.get_ylim()[1] >= 95
+    # k1 was published with more time steps than are simulated here.
+    assert axes.get_xlim()[1] > 13
+
+
+def test_nothing_published_one_bar_each(tmp_path):
+    run = write_run(tmp_path, "k3", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
+    results = load_results([run], write_published(tmp_path))
+    figures = [module.draw(results, FigureStyle()) for module in (accuracy_speed, sparsity, sops)]
+    assert [len(figure.axes[0].patches) for figure in figures[1:]] == [2, 1]
+    assert not any("published" in text for figure in figures for text in texts(figure))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_fp32_alone_cannot_be_drawn(tmp_path, name):
+    write_published(tmp_path)
+    write_run(tmp_path, "fp32", 0)
+    with pytest.raises(LosslessError, match="only FP32 runs"):
+        invoke(tmp_path, name, tmp_path / "figure")
+
+
+@pytest.mark.parametrize("palette", FigureStyle.model_fields["palette"].annotation.__args__)
+def test_colours_stay_apart_in_grey(palette):
+    def luminance(colour):
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), map(_linear, to_rgb(colour)), strict=True))
+
+    lightness = [116 * luminance(c) ** (1 / 3) - 16 for c in colours(["k0", "k1", "k2"], palette).values()]
+    assert all(b - a > 15 for a, b in pairwise(lightness))
+    assert lightness[-1] < 85
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"widht": 5}', "--style: widht: unknown key"),
+        ('{"width": 0}', "--style: width: input should be greater"),
+        ('{"palette": "jet"}', "--style: palette: input should be 'viridis'"),
+        ("{", "--style: not JSON"),
+    ],
+)
+def test_wrong_style(tmp_path, text, message):
+    with pytest.raises(LosslessError, match=message):
+        invoke(tmp_path, "sops", tmp_path / "figure", "--style", text)
+
+
+def test_style_cannot_be_changed_by_chance():
+    with pytest.raises(ValidationError):
+        FigureStyle().width = 3

@@ -1,0 +1,177 @@
+"""Run directories read, seeds summarised, published values joined."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from run_directories import write_published, write_run
+
+from lossless_snn.errors import LosslessError
+from lossless_snn.results import RunDirectory, load_published, load_results
+
+SHIPPED = Path(__file__).parents[1] / "config" / "published.csv"
+
+
+@pytest.fixture
+def published(tmp_path):
+    return write_published(tmp_path)
+
+
+@pytest.fixture
+def two_seeds(tmp_path, published):
+    runs = [write_run(tmp_path, precision, seed) for precision in ("k0", "fp32") for seed in (1, 0)]
+    return load_results(runs, published)
+
+
+def test_log_is_read_batch_after_batch(tmp_path):
+    run = RunDirectory.read(write_run(tmp_path, "k0", 0))
+    assert run.log("accuracy").tolist() == [[0, 1, 2], [1, 2, 2], [0, 0, 0]]
+    assert run.accuracy_by_step() == pytest.approx([0.2, 0.6, 0.8])
+
+
+def test_summary_over_two_seeds(two_seeds):
+    row = two_seeds.by_precision.loc["k0"]
+    assert row["seeds"] == 2
+    assert row["snn_accuracy"] == pytest.approx(0.9)
+    # 0.8 and 1.0: each 0.1 from the mean; sqrt((0.01 + 0.01) / (2 - 1))
+    assert row["snn_accuracy_std"] == pytest.approx(math.sqrt(0.02))
+    assert row["snn_accuracy_published"] == 0.85
+    assert row["snn_accuracy_difference"] == pytest.approx(0.05)
+    assert row["positive_spikes_per_image"] == 7020
+    assert row["positive_spikes_per_image_difference"] == pytest.approx(19.75)
+    assert row["operations_share"] == pytest.approx(0.305)
+    assert row["operations_share_published"] == pytest.approx(0.25)
+    assert row["settled_step_mean"] == 2.25
+    assert row["settled_step_max"] == 3
+
+
+def test_fp32_comes_first_and_has_the_ann_alone(two_seeds):
+    assert list(two_seeds.by_precision.index) == ["fp32", "k0"]
+    row = two_seeds.by_precision.loc["fp32"]
+    assert row["ann_accuracy"] == pytest.approx(0.9)
+    assert row["ann_accuracy_difference"] == pytest.approx(-0.05)
+    assert row[["snn_accuracy", "time_steps", "operations_per_image"]].isna().all()
+
+
+def test_precisions_are_ordered_by_level(tmp_path, published):
+    runs = [write_run(tmp_path, precision, 0) for precision in ("k10", "k2", "fp32")]
+    assert list(load_results(runs, published).by_precision.index) == ["fp32", "k2", "k10"]
+
+
+def test_one_seed_has_no_standard_deviation(tmp_path, published):
+    results = load_results([write_run(tmp_path, "k0", 1)], published)
+    assert math.isnan(results.by_precision.at["k0", "snn_accuracy_std"])
+    assert not results.several_seeds
+
+
+def test_accuracy_curves_count_steps_from_one(two_seeds):
+    curves = two_seeds.accuracy_curves
+    assert curves.groupby("time_step")["accuracy"].mean().to_dict() == pytest.approx({1: 0.2, 2: 0.7, 3: 0.9})
+
+
+def test_notes_tell_what_has_not_settled(tmp_path, published):
+    runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k0", 1, snn={"settled": False, "settled_images": 3})]
+    results = load_results(runs, published)
+    assert results.unsettled == ["k0"]
+    assert results.notes == {"k0": "not settled within 3 steps (8 of 10 images were); values at the last step"}
+
+
+def test_notes_tell_a_limited_test(tmp_path, published):
+    results = load_results([write_run(tmp_path, "k0", 0, ann={"images": 500})], published)
+    assert results.notes == {"k0": "spiking network tested on 5 of 500 images only"}
+
+
+def test_experiment_that_was_not_published(tmp_path, published):
+    run = write_run(tmp_path, "k0", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
+    results = load_results([run], published)
+    assert results.published.empty
+    assert math.isnan(results.by_precision.at["k0", "snn_accuracy_published"])
+
+
+def test_shipped_published_values():
+    row = load_published(SHIPPED, "mnist-lenet").loc["k1"]
+    assert (row["snn_accuracy"], row["time_steps"], row["time_steps_from_log"]) == (0.9932, 13, 14)
+    assert row["operations_share"] == pytest.approx(3256197.161 / 7186200)
+
+
+def test_missing_file(tmp_path):
+    folder = write_run(tmp_path, "k0", 0)
+    (folder / "snn.json").unlink()
+    with pytest.raises(LosslessError, match=r"snn\.json: no such file"):
+        RunDirectory.read(folder)
+
+
+def test_truncated_json(tmp_path):
+    folder = write_run(tmp_path, "fp32", 0)
+    (folder / "ann.json").write_text('{"experiment": "mnist-')
+    with pytest.raises(LosslessError, match=r"ann\.json: truncated or not JSON"):
+        RunDirectory.read(folder)
+
+
+def test_missing_key(tmp_path):
+    folder = write_run(tmp_path, "k0", 0)
+    content = json.loads((folder / "snn.json").read_text())
+    del content["settled"]
+    (folder / "snn.json").write_text(json.dumps(content))
+    with pytest.raises(LosslessError, match=r"snn\.json: settled: .*required"):
+        RunDirectory.read(folder)
+
+
+def test_truncated_log(tmp_path):
+    folder = write_run(tmp_path, "k0", 0)
+    (folder / "accuracy.txt").write_text("1\n2\n")
+    message = r"accuracy\.txt: 2 lines, expected 9 \(3 batches of 3 steps, by snn\.json\)"
+    with pytest.raises(LosslessError, match=message):
+        RunDirectory.read(folder).log("accuracy")
+
+
+def test_log_line_that_is_no_integer(tmp_path):
+    folder = write_run(tmp_path, "k0", 0)
+    (folder / "accuracy.txt").write_text("1\n1.5\n" + "1\n" * 7)
+    with pytest.raises(LosslessError, match=r"accuracy\.txt: line 2: '1\.5' is no integer"):
+        RunDirectory.read(folder).log("accuracy")
+
+
+def test_log_of_another_simulation(tmp_path):
+    folder = write_run(tmp_path, "k0", 0, snn={"accuracy": 0.6})
+    with pytest.raises(LosslessError, match=r"accuracy\.txt: ends at 80\.00%, snn\.json says 60\.00%"):
+        RunDirectory.read(folder).accuracy_by_step()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("budget", "paper"), ("experiment", "fashion-mlp"), ("dataset", "digits"), ("neurons", 800)]
+)
+def test_runs_that_do_not_belong_together(tmp_path, published, key, value):
+    runs = [write_run(tmp_path, "fp32", 0), write_run(tmp_path, "k0", 0, *[{key: value}] * 2)]
+    with pytest.raises(LosslessError, match=rf"k0/seed0/ann\.json: {key} {value}, but .*fp32/seed0/ann\.json has"):
+        load_results(runs, published)
+
+
+def test_seeds_simulated_for_different_steps(tmp_path, published):
+    runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k0", 1, snn={"simulated_steps": 4})]
+    with pytest.raises(LosslessError, match="simulated_steps 4, but"):
+        load_results(runs, published)
+
+
+def test_same_run_twice(tmp_path, published):
+    run = write_run(tmp_path, "k0", 0)
+    with pytest.raises(LosslessError, match="k0, seed 0 again"):
+        load_results([run, run], published)
+
+
+def test_no_runs(published):
+    with pytest.raises(LosslessError, match="no run directories"):
+        load_results([], published)
+
+
+def test_published_file_is_missing(tmp_path):
+    with pytest.raises(LosslessError, match=r"nowhere\.csv: No such file"):
+        load_published(tmp_path / "nowhere.csv", "mnist-lenet")
+
+
+def test_published_file_lacks_a_column(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text("experiment,precision\nmnist-lenet,k0\n")
+    with pytest.raises(LosslessError, match="no column ann_accuracy, ann_operations"):
+        load_published(path, "mnist-lenet")

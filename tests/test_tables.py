@@ -1,0 +1,101 @@
+"""results.csv and results.md."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from run_directories import write_published, write_run
+
+from lossless_snn.commands.table import command
+from lossless_snn.results import load_results
+from lossless_snn.tables import readable
+
+
+def cells(markdown: str) -> dict[str, dict[str, str]]:
+    """The Markdown table by row and column."""
+    lines = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("|")]
+    heading, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    return {row[0]: dict(zip(heading, row, strict=True)) for row in rows}
+
+
+@pytest.fixture
+def two_seeds(tmp_path):
+    return [write_run(tmp_path, precision, seed) for precision in ("fp32", "k0") for seed in (0, 1)]
+
+
+def test_command_writes_both_tables(tmp_path, two_seeds):
+    out = tmp_path / "tables" / "results.csv"
+    arguments = [*map(str, two_seeds), "--out", str(out), "--published", str(write_published(tmp_path))]
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+
+    table = pd.read_csv(out, index_col="precision")
+    assert list(table.index) == ["fp32", "k0"]
+    assert table.at["k0", "seeds"] == 2
+    assert table.at["k0", "budget"] == "quick"
+    assert table.at["k0", "operations_per_image"] == 1_220_000
+    assert table.at["k0", "operations_per_image_published"] == 1_000_000
+    assert table.at["k0", "operations_per_image_difference"] == 220_000
+    assert table.at["k0", "operations_per_image_std"] == pytest.approx(20_000 * 2**0.5, rel=1e-12)
+    assert table.at["k0", "neurons"] == 9000
+    assert pd.isna(table.at["fp32", "snn_accuracy"])
+    assert pd.isna(table.at["fp32", "settled"])
+    assert "| k = 0" in out.with_suffix(".md").read_text()
+
+
+def test_readable_over_two_seeds(tmp_path, two_seeds):
+    text = readable(load_results(two_seeds, write_published(tmp_path)))
+    table = cells(text)
+    assert table["k = 0"] == {
+        "precision": "k = 0",
+        "seeds": "2",
+        "ANN accuracy (%)": "90.00 ± 14.14",
+        "SNN accuracy (%)": "90.00 ± 14.14",
+        "published (%)": "85.00",
+        "difference (points)": "+5.00",
+        "time steps (published)": "3 (2)",
+        "settled step, mean / max": "2.2 ± 0.4 / 3",
+        "positive / negative spikes an image (published)": "7,020 ± 14 / 1,500 ± 14 (7,000 / 1,500)",
+        "operations an image (published)": "1,220,000 ± 28,284 (1,000,000)",
+        "of the ANN's (%) (published)": "30.5 ± 0.7 (25.0)",
+        "neurons": "9,000",
+        "simulated steps": "3",
+    }
+    assert table["FP32"]["ANN accuracy (%)"] == "90.00 ± 14.14"
+    assert table["FP32"]["published (%)"] == "95.00"
+    assert table["FP32"]["difference (points)"] == "-5.00"
+    assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"  # noqa: RUF001
+    assert "mnist-lenet (MNIST), quick budget (4 epochs, fewer than published)" in text
+    assert "seeds 0, 1 (mean ± standard deviation); 5 test images" in text
+    assert "†" not in text
+
+
+def test_published_steps_that_their_log_contradicts(tmp_path):
+    table = cells(readable(load_results([write_run(tmp_path, "k1", 0)], write_published(tmp_path))))
+    assert table["k = 1"]["time steps (published)"] == "3 (13; 14 by the log)"
+    assert "seeds" not in table["k = 1"]
+
+
+def test_unsettled_precision_has_a_footnote(tmp_path):
+    runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn={"settled": False, "settled_images": 0})]
+    text = readable(load_results(runs, write_published(tmp_path)))
+    assert list(cells(text)) == ["k = 0", "k = 1 †"]
+    assert text.endswith("\n\n† k = 1: not settled within 3 steps (0 of 5 images were); values at the last step.\n")
+
+
+def test_no_image_settled(tmp_path):
+    snn = {"settled": False, "settled_images": 0, "settled_step_mean": None, "settled_step_max": None}
+    runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn=snn)]
+    table = cells(readable(load_results(runs, write_published(tmp_path))))
+    assert table["k = 1 †"]["settled step, mean / max"] == "–"  # noqa: RUF001
+
+
+def test_nothing_published_nothing_beside(tmp_path):
+    run = write_run(tmp_path, "k3", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
+    text = readable(load_results([run], write_published(tmp_path)))
+    assert "published" not in text
+    assert "difference" not in text
+
+
+def test_equal_accuracies_differ_by_plus_zero(tmp_path):
+    run = write_run(tmp_path, "k0", 0, *[{"accuracy": 0.849999}] * 2)
+    table = cells(readable(load_results([run], write_published(tmp_path))))
+    assert table["k = 0"]["difference (points)"] == "+0.00"
