@@ -1,0 +1,309 @@
+"""Checkpoints to and from the published code's `.npz`: nothing lost, nothing run, every misfit named."""
+
+import io
+import json
+import os
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lossless_snn.checkpoints import Checkpoint, parameter_shapes
+from lossless_snn.cli import cli
+from lossless_snn.errors import LosslessError
+from lossless_snn.exchange import read_npz, write_npz
+from lossless_snn.experiments import load_experiment
+from lossless_snn.notation import parse
+
+# A 2 x 2 convolution on 1 x 3 x 3, then 3 units on all of its 2 x 2 x 2 map, 2 classes.
+LAYERS = parse("2C2-3", (1, 3, 3), 2)
+SHAPES = [(2, 2, 1, 2), (2,), (2,), (2,), (2,), (2, 2, 2, 3), (3,), (3,), (3,), (3,), (3, 2)]
+ORDER = ["weight", "beta", "gamma", "mean", "variance"]
+
+# `params` saved by real NumPy 1.13.3: array a has at [i, j, ...] the number with the digits a i j ...
+OLD_FILES = sorted((Path(__file__).parent / "exchange").glob("*.npz"))
+
+
+def coded(number: int, shape: tuple[int, ...]) -> np.ndarray:
+    digits = np.indices(shape).reshape(len(shape), -1).T
+    return np.array([int(str(number) + "".join(map(str, row))) for row in digits], dtype=np.float32).reshape(shape)
+
+
+def arrays() -> list[np.ndarray]:
+    return [coded(number, shape) for number, shape in enumerate(SHAPES)]
+
+
+def save(path: Path, params: list) -> Path:
+    """Save as NumPy of today does."""
+    row = np.empty(len(params), dtype=object)
+    row[:] = params
+    np.savez(path, params=row)
+    return path
+
+
+def save_stream(path: Path, stream: bytes) -> Path:
+    """An .npz whose `params` has `stream` where the pickle belongs."""
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("params.npy", member.getvalue() + stream)
+    return path
+
+
+def check_coded(parameters: dict[str, np.ndarray]) -> None:
+    assert parameters.keys() == parameter_shapes(LAYERS).keys()
+    assert all(array.dtype == np.float32 for array in parameters.values())
+    for out, channel, row, column in np.ndindex(2, 1, 2, 2):
+        assert parameters["0.weight"][out, channel, row, column] == int(f"0{row}{column}{channel}{out}")
+    for out, channel, row, column in np.ndindex(3, 2, 2, 2):
+        assert parameters["1.weight"][out, channel, row, column] == int(f"5{row}{column}{channel}{out}")
+    for offset, name in enumerate(ORDER[1:], 1):
+        np.testing.assert_array_equal(parameters[f"0.{name}"], [10 * offset, 10 * offset + 1])
+        np.testing.assert_array_equal(parameters[f"1.{name}"], [10 * (5 + offset) + i for i in range(3)])
+    for out, unit in np.ndindex(2, 3):
+        assert parameters["2.weight"][out, unit, 0, 0] == int(f"10{unit}{out}")
+
+
+def random_parameters(layers, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    parameters = {name: rng.normal(0, 0.05, shape) for name, shape in parameter_shapes(layers).items()}
+    for name in parameters:
+        if name.endswith("gamma"):
+            parameters[name] += 1
+        if name.endswith("variance"):
+            parameters[name] = np.abs(parameters[name]) + 0.05
+    return {name: array.astype(np.float32) for name, array in parameters.items()}
+
+
+def test_there_are_files_of_2017():
+    assert [path.name for path in OLD_FILES] == ["python2.7-numpy1.13.3.npz", "python3.6-numpy1.13.3.npz"]
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: path.stem)
+def test_files_of_2017_load(path):
+    check_coded(read_npz(path, LAYERS))
+
+
+def test_files_of_today_load(tmp_path):
+    check_coded(read_npz(save(tmp_path / "m.npz", arrays()), LAYERS))
+
+
+def test_compressed_big_endian_fortran_ordered_and_double_arrays_load(tmp_path):
+    params = arrays()
+    params[0], params[1], params[5] = np.asfortranarray(params[0]), params[1].astype(">f4"), params[5].astype("f8")
+    row = np.empty(len(params), dtype=object)
+    row[:] = params
+    np.savez_compressed(tmp_path / "m.npz", params=row)
+    check_coded(read_npz(tmp_path / "m.npz", LAYERS))
+
+
+def test_fully_connected_kernel_may_be_a_matrix(tmp_path):
+    params = arrays()
+    params[5] = params[5].reshape(8, 3)
+    check_coded(read_npz(save(tmp_path / "m.npz", params), LAYERS))
+
+
+def test_output_follows_the_map_by_height_width_channel(tmp_path):
+    """Without a fully connected layer the output matrix itself flattens the last map."""
+    layers = parse("2C2", (1, 3, 3), 2)
+    output = coded(5, (2, 2, 2, 2)).reshape(8, 2)
+    weight = read_npz(save(tmp_path / "m.npz", [*arrays()[:5], output]), layers)["1.weight"]
+    for out, channel, row, column in np.ndindex(2, 2, 2, 2):
+        assert weight[out, channel, row, column] == int(f"5{row}{column}{channel}{out}")
+
+
+@pytest.mark.parametrize("network", ["2C2-3", "20C5-P2-7", "4C3-P2-5C3", "6"])
+def test_round_trip_changes_no_bit(tmp_path, network):
+    layers = parse(network, (2, 8, 8), 10, "same")
+    parameters = random_parameters(layers, 0)
+    parameters["0.beta"][:2] = -0.0, np.float32(1e-45)
+    write_npz(parameters, layers, tmp_path / "m.npz")
+    back = read_npz(tmp_path / "m.npz", layers)
+    assert {name: array.tobytes() for name, array in back.items()} == {
+        name: array.tobytes() for name, array in parameters.items()
+    }
+
+
+def test_export_is_the_published_layout_as_numpy_reads_it(tmp_path):
+    """The writer against NumPy's own reader."""
+    parameters = read_npz(OLD_FILES[0], LAYERS)
+    write_npz(parameters, LAYERS, tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz", allow_pickle=True) as file:
+        assert file.files == ["params"]
+        found = file["params"]
+    assert len(found) == len(SHAPES)
+    for array, expected in zip(found, arrays(), strict=True):
+        np.testing.assert_array_equal(array, expected, strict=True)
+
+
+def test_export_names_only_what_numpy_had_in_2017(tmp_path):
+    write_npz(random_parameters(LAYERS, 0), LAYERS, tmp_path / "m.npz")
+    stream = zipfile.ZipFile(tmp_path / "m.npz").read("params.npy")
+    assert b"numpy.core.multiarray\n_reconstruct\n" in stream
+    assert b"numpy._core" not in stream
+
+
+def test_same_parameters_give_the_same_bytes(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        write_npz(random_parameters(LAYERS, 0), LAYERS, tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert zipfile.ZipFile(tmp_path / "a.npz").infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
+
+
+class _Evil:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_malicious_file_is_refused_and_nothing_of_it_runs(tmp_path, protocol):
+    mark = tmp_path / "executed"
+    evil = np.array([_Evil(os.mkdir, str(mark))], dtype=object)
+    path = save_stream(tmp_path / "m.npz", pickle.dumps(evil, protocol))
+    with pytest.raises(LosslessError, match=r"m\.npz: refused: it wants to load '(posix|os|nt)\.mkdir'"):
+        read_npz(path, LAYERS)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["builtins\neval", "numpy\nsave", "numpy.core.multiarray\nfromfile", "numpy\nmatrix"])
+def test_nothing_but_arrays_can_be_named(tmp_path, name):
+    path = save_stream(tmp_path / "m.npz", b"\x80\x02c" + name.encode() + b"\n.")
+    with pytest.raises(LosslessError, match="wants to load '" + name.replace("\n", r"\.")):
+        read_npz(path, LAYERS)
+
+
+def test_bytes_may_be_encoded_as_latin1_only(tmp_path):
+    """`_codecs.encode` imports a module by the name of the encoding."""
+    path = save_stream(tmp_path / "m.npz", b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.")
+    with pytest.raises(LosslessError, match="bytes encoded as 'rot13'"):
+        read_npz(path, LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.pop(), r"10 arrays in params, the network needs 11 \(5 for each of its 2 hidden layers"),
+        (
+            lambda p: p.__setitem__(0, np.zeros((3, 3, 1, 2), "f4")),
+            r"layer 1 \(2C2\): kernel has shape \(3, 3, 1, 2\), the network needs \(2, 2, 1, 2\)$",
+        ),
+        (lambda p: p.__setitem__(0, p[0].reshape(4, 2)), r"layer 1 \(2C2\): kernel has shape \(4, 2\)"),
+        (
+            lambda p: p.__setitem__(5, np.zeros((9, 3), "f4")),
+            r"layer 2 \(3\): kernel has shape \(9, 3\), the network needs \(2, 2, 2, 3\) or \(8, 3\)",
+        ),
+        (
+            lambda p: p.__setitem__(8, np.zeros(2, "f4")),
+            r"layer 2 \(3\): moving mean has shape \(2,\), the network needs \(3,\)",
+        ),
+        (
+            lambda p: p.__setitem__(10, p[10].T),
+            r"layer 3 \(output\): kernel has shape \(2, 3\), .* needs \(1, 1, 3, 2\) or \(3, 2\)",
+        ),
+        (lambda p: p.__setitem__(4, -p[4]), r"layer 1 \(2C2\): moving variance is negative"),
+        (lambda p: p.__setitem__(1, np.array([1, np.nan], "f4")), r"0\.beta is not finite"),
+        (lambda p: p.__setitem__(1, np.array([0.1, 1e300])), "32-bit floats do not hold"),
+        (lambda p: p.__setitem__(1, "beta"), r"layer 1 \(2C2\): beta: expected an array of numbers, found str"),
+        (lambda p: p.__setitem__(1, np.array(["a", "b"])), "beta: expected an array of numbers, found array of <U1"),
+    ],
+)
+def test_a_misfit_names_layer_and_shapes(tmp_path, change, message):
+    params = arrays()
+    change(params)
+    with pytest.raises(LosslessError, match=message):
+        read_npz(save(tmp_path / "m.npz", params), LAYERS)
+
+
+def test_files_that_are_no_models(tmp_path):
+    path = tmp_path / "m.npz"
+    with pytest.raises(LosslessError, match=r"m\.npz: No such file"):
+        read_npz(path, LAYERS)
+    path.write_text("not a zip file")
+    with pytest.raises(LosslessError, match=r"truncated or not an \.npz file"):
+        read_npz(path, LAYERS)
+    np.savez(path, weights=np.zeros(3))
+    with pytest.raises(LosslessError, match="no array 'params'"):
+        read_npz(path, LAYERS)
+    np.savez(path, params=np.zeros(3))
+    with pytest.raises(LosslessError, match="params is an array of float64"):
+        read_npz(path, LAYERS)
+    save_stream(path, pickle.dumps([1, 2], 2))
+    with pytest.raises(LosslessError, match="params must be one row of arrays"):
+        read_npz(path, LAYERS)
+
+
+def test_a_truncated_file_gives_an_error_wherever_it_ends(tmp_path):
+    whole = OLD_FILES[1].read_bytes()
+    for length in range(0, len(whole), 13):
+        (tmp_path / "m.npz").write_bytes(whole[:length])
+        with pytest.raises(LosslessError, match=r"m\.npz: "):
+            read_npz(tmp_path / "m.npz", LAYERS)
+
+
+def test_a_truncated_pickle_gives_an_error_wherever_it_ends(tmp_path):
+    member = zipfile.ZipFile(OLD_FILES[1]).read("params.npy")
+    for length in range(0, len(member), 13):
+        with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+            archive.writestr("params.npy", member[:length])
+        with pytest.raises(LosslessError, match=r"m\.npz: "):
+            read_npz(tmp_path / "m.npz", LAYERS)
+
+
+def test_damaged_bytes_give_an_error_or_the_same_arrays(tmp_path):
+    """A zip file has a check sum: no flipped bit of the arrays goes unnoticed."""
+    whole = OLD_FILES[1].read_bytes()
+    expected = read_npz(OLD_FILES[1], LAYERS)
+    for position in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        (tmp_path / "m.npz").write_bytes(damaged)
+        try:
+            found = read_npz(tmp_path / "m.npz", LAYERS)
+        except LosslessError:
+            continue
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def invoke(*arguments) -> str:
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output or result.exception
+    return result.output
+
+
+def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch):
+    shutil.copytree(Path(__file__).parents[1] / "config", tmp_path / "config")
+    monkeypatch.chdir(tmp_path)
+    settings = load_experiment("digits-lenet")
+    trained = Checkpoint(
+        random_parameters(settings.layers, 0),
+        {
+            "experiment": "digits-lenet",
+            "budget": "quick",
+            "precision": "k1",
+            "seed": 0,
+            "epochs": 1,
+            "recipe": settings.recipe("quick"),
+        },
+    )
+    trained.save("trained.safetensors")
+    invoke("export", "trained.safetensors", "--out", "model.npz")
+    invoke("import", "model.npz", "--experiment", "digits-lenet", "--precision", "k1", "--out", "imported.safetensors")
+    imported = Checkpoint.load("imported.safetensors")
+    assert all(np.array_equal(imported.parameters[name], array) for name, array in trained.parameters.items())
+    assert {name: imported.metadata[name] for name in ("budget", "seed", "epochs")} == {
+        "budget": "imported",
+        "seed": None,
+        "epochs": None,
+    }
+    invoke("evaluate", "imported.safetensors", "--out", "ann.json")
+    invoke("convert", "imported.safetensors", "--out", "imported.snn.safetensors")
+    invoke("simulate", "imported.snn.safetensors", "--logs", "logs", "--limit", 4, "--steps", 3)
+    assert json.loads(Path("ann.json").read_text())["budget"] == "imported"
+    assert json.loads(Path("logs/snn.json").read_text())["precision"] == "k1"
