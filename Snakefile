@@ -10,21 +10,19 @@ from snakemake.utils import min_version
 
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import EXPERIMENT_FOLDER, load_experiment
+from lossless_snn.experiments import EXPERIMENT_FOLDER
 from lossless_snn.fingerprint import fingerprint
-from lossless_snn.settings import read_settings
+from lossless_snn.settings import read_settings, requested_experiment
 
 min_version("9.27")
-
-
-configfile: "config/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
 
 
+# Not by `configfile:`, whose messages do not name the file. --config and --configfile change single keys of it.
 try:
-    settings, _ = read_settings(config, "config/config.yaml")
+    settings = read_settings(config)
 except LosslessError as error:
     sys.exit(f"snakemake: {error}")
 

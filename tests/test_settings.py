@@ -16,24 +16,36 @@ EXPERIMENTS = ROOT / "config" / "experiments"
 
 
 def settings(**changes):
-    return read_settings({**read_yaml(CONFIG), **changes}, "config/config.yaml", EXPERIMENTS)
+    """The settings of config.yaml with some keys changed, as `snakemake --config` changes them."""
+    return read_settings(changes, CONFIG, EXPERIMENTS)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes content, as YAML, as a configuration file of its own."""
+
+    def write(content) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return path
+
+    return write
 
 
 def test_the_file_as_it_stands_runs_the_embedded_default():
-    default, experiments = settings()
+    default = settings()
     assert (default.budget, default.experiments, default.seeds) == ("quick", ("digits-lenet",), (0,))
     assert default.precisions == ("fp32", "k0", "k1", "k2")
-    assert experiments["digits-lenet"].dataset == "digits"
 
 
 def test_results_do_not_depend_on_the_machine_by_default():
-    default, _ = settings()
+    default = settings()
     assert default.device == "cpu"
     assert set(default.threads.model_dump().values()) == {1}
 
 
 def test_lists_from_snakemakes_command_line_hold_text():
-    assert settings(seeds=["0", "12"])[0].seeds == (0, 12)
+    assert settings(seeds=["0", "12"]).seeds == (0, 12)
 
 
 @pytest.mark.parametrize(
@@ -63,20 +75,36 @@ def test_lists_from_snakemakes_command_line_hold_text():
         ({"figures": {"sops": {"width": -1}}}, "figures.sops.width", "found -1"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_file_and_key(changes, key, reason):
+def test_a_mistake_is_one_line_that_names_file_and_key(written, changes, key, reason):
+    path = written({**read_yaml(CONFIG), **changes})
     with pytest.raises(LosslessError) as caught:
-        settings(**changes)
+        read_settings({}, path, EXPERIMENTS)
     message = str(caught.value)
     assert "\n" not in message
-    assert re.match(rf"config/config\.yaml: {re.escape(key)}: ", message)
+    assert message.startswith(f"{path}: {key}: ")
     assert reason in message
 
 
-def test_a_missing_key_is_named():
-    content = read_yaml(CONFIG)
-    del content["budget"]
-    with pytest.raises(LosslessError, match=r"^config/config\.yaml: budget: .*required"):
-        read_settings(content, "config/config.yaml", EXPERIMENTS)
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("budget: quick\nseeds: [0\n", "not valid YAML"),
+        ("- 1", "dictionary"),
+        ("", "dictionary"),
+        ({"budget": "quick", "precisions": ["k0"], "seeds": [0]}, "experiments: field required"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_one_line_too(written, content, reason):
+    path = written(content)
+    with pytest.raises(LosslessError) as caught:
+        read_settings({}, path, EXPERIMENTS)
+    assert re.fullmatch(rf"{re.escape(str(path))}: .*{reason}.*", str(caught.value), re.IGNORECASE)
+
+
+def test_a_change_of_one_key_leaves_its_neighbours(written):
+    path = written({**read_yaml(CONFIG), "threads": {"train": 2, "simulate": 3}})
+    changed = read_settings({"threads": {"train": 4}}, path, EXPERIMENTS)
+    assert changed.threads.model_dump() == {"train": 4, "evaluate": 1, "simulate": 3}
 
 
 def test_a_mistake_in_a_requested_experiment_names_its_file(tmp_path):
@@ -84,7 +112,7 @@ def test_a_mistake_in_a_requested_experiment_names_its_file(tmp_path):
     content["training"]["batch_size"] = 0
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(LosslessError, match=r"mine\.yaml: training\.batch_size: .*found 0"):
-        read_settings({**read_yaml(CONFIG), "experiments": ["mine"]}, "config/config.yaml", tmp_path)
+        read_settings({"experiments": ["mine"]}, CONFIG, tmp_path)
 
 
 def test_an_experiment_without_the_requested_budget_is_refused(tmp_path):
@@ -92,4 +120,4 @@ def test_an_experiment_without_the_requested_budget_is_refused(tmp_path):
     del content["training"]["budgets"]["quick"]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(LosslessError, match=r"mine\.yaml: training\.budgets: no budget 'quick' \(it has paper\)"):
-        read_settings({**read_yaml(CONFIG), "experiments": ["mine"]}, "config/config.yaml", tmp_path)
+        read_settings({"experiments": ["mine"]}, CONFIG, tmp_path)

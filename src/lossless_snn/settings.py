@@ -1,5 +1,6 @@
 """config/config.yaml as a typed model: what to run, and how."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,9 +15,12 @@ from .experiments import (
     Precision,
     Strict,
     load_experiment,
+    read_yaml,
     validate,
 )
 from .figures.options import FigureStyle
+
+SETTINGS_FILE = Path("config/config.yaml")
 
 Item = TypeVar("Item")
 
@@ -74,22 +78,34 @@ class Settings(Strict):
     figures: Figures = Figures()
 
 
-def read_settings(
-    content: Any, source: str | Path, folder: Path = EXPERIMENT_FOLDER
-) -> tuple[Settings, dict[str, Experiment]]:
-    """The settings in `content`, as read from `source`, and the experiments that they name.
+def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder: Path = EXPERIMENT_FOLDER) -> Settings:
+    """The settings in the file at `path`, with the keys in `changes` changed, and checked.
 
-    Raises LosslessError, one line naming file and key, where either is wrong.
+    Raises LosslessError, one line naming file and key, where they or an experiment that they
+    name are wrong.
     """
-    settings = validate(Settings, content, source)
-    experiments = {}
+    content = read_yaml(path)
+    settings = validate(Settings, _merged(content, changes) if isinstance(content, Mapping) else content, path)
     for name in settings.experiments:
         if not (folder / f"{name}.yaml").is_file():
             known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise LosslessError(f"{source}: experiments: '{name}' has no file in {folder}/ (found: {known})")
-        experiments[name] = load_experiment(name, folder)
-        try:
-            experiments[name].recipe(settings.budget)
-        except LosslessError as error:
-            raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
-    return settings, experiments
+            raise LosslessError(f"{path}: experiments: '{name}' has no file in {folder}/ (found: {known})")
+        requested_experiment(name, settings.budget, folder)
+    return settings
+
+
+def _merged(content: Any, changes: Any) -> Any:
+    """`content` with `changes` made, key by key in nested mappings."""
+    if not (isinstance(content, Mapping) and isinstance(changes, Mapping)):
+        return changes
+    return {**content, **{key: _merged(content.get(key), value) for key, value in changes.items()}}
+
+
+def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
+    """The experiment `name`; raises LosslessError where it is wrong or does not have that budget."""
+    experiment = load_experiment(name, folder)
+    try:
+        experiment.recipe(budget)
+    except LosslessError as error:
+        raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
+    return experiment

@@ -12,6 +12,7 @@ rule convert:
         mem_mb=1000,
         runtime=5,
     params:
+        dataset=dataset,
         code=code("commands.convert"),
     message:
         "Convert {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"

@@ -1,18 +1,20 @@
 # The files are fixed by their SHA-256, whatever source they came from: no code or setting makes them stale.
-for name, dataset in DATASETS.items():
+for name, spec in DATASETS.items():
 
     rule:
         name:
             f"fetch_{name.replace('-', '_')}"
         output:
-            list(dataset.paths().values()),
+            list(spec.paths().values()),
         log:
-            f"data/{dataset.folder}/fetch.log",
+            f"data/{spec.folder}/fetch.log",
         threads: 1
         resources:
             mem_mb=500,
             runtime=30,
+        params:
+            dataset=name,
         message:
-            f"Fetch {dataset.title}"
+            "Fetch {params.dataset}"
         shell:
-            f"lossless-snn fetch {name} > {{log}} 2>&1"
+            "lossless-snn fetch {params.dataset} > {log} 2>&1"

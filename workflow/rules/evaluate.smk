@@ -11,9 +11,10 @@ rule evaluate:
         mem_mb=3000,
         runtime=30,
     params:
+        dataset=dataset,
         code=code("commands.evaluate"),
     message:
         "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn evaluate {input.checkpoint} --out {output}"
-        " --threads {threads} --device {settings.device} > {log} 2>&1"
+        " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"

@@ -26,6 +26,7 @@ rule figure:
         runs=run_folders,
         stem=subpath(output[0], strip_suffix=".svg"),
         style=style,
+        dataset=dataset,
         # `figure NAME` runs lossless_snn.figures.NAME.
         code=code("commands.figure", "figures.{figure}"),
     message:

@@ -1,6 +1,7 @@
 # Where things lie, and what a rule needs to know of the experiment that its wildcards name.
 
 import csv
+from dataclasses import asdict
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -30,15 +31,20 @@ def code(*modules):
 
 
 def recipe(wildcards):
-    """All that decides what training gives, as JSON."""
+    """A param: all that decides what training gives, as JSON."""
     return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
 
 
 def experiment(wildcards):
     try:
-        return load_experiment(wildcards.experiment)
+        return requested_experiment(wildcards.experiment, wildcards.budget)
     except LosslessError as error:
         sys.exit(f"snakemake: {error}")
+
+
+def dataset(wildcards):
+    """A param: shape, encoding and digests of the data set, as JSON."""
+    return json.dumps(asdict(experiment(wildcards).data))
 
 
 def data_files(wildcards):
@@ -73,6 +79,7 @@ def artifacts(budget, experiment):
         expand(SPIKING, precision=spiking, **place),
         expand(LOGS + "/history.csv", precision=settings.precisions, **place),
         measures({"budget": budget, "experiment": experiment}),
+        expand(LOGS + "/certificate.json", precision=spiking, **place),
         expand(FIGURE + ".{format}", figure=FIGURES, format=["svg", "png"], **place),
         expand(TABLE + ".{format}", format=["csv", "md"], **place),
     ]

@@ -9,7 +9,7 @@ rule simulate:
         data_files,
         spiking=SPIKING,
     output:
-        [f"{LOGS}/{name}" for name in [*STEP_LOGS, "snn.json"]],
+        [f"{LOGS}/{name}" for name in [*STEP_LOGS, "snn.json", "certificate.json"]],
     log:
         JOB_LOG % "simulate",
     wildcard_constraints:
@@ -21,8 +21,9 @@ rule simulate:
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
         options=simulation,
+        dataset=dataset,
         code=code("commands.simulate"),
     message:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options} --threads {threads} > {log} 2>&1"
+        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options} --threads {settings.threads.simulate} > {log} 2>&1"

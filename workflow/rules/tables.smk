@@ -19,6 +19,7 @@ rule table:
         runtime=5,
     params:
         runs=run_folders,
+        dataset=dataset,
         code=code("commands.table"),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"

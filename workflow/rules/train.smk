@@ -14,10 +14,11 @@ rule train:
         runtime=lambda wildcards: {"quick": 60, "paper": 24 * 60}[wildcards.budget],
     params:
         recipe=recipe,
+        dataset=dataset,
         code=code("commands.train"),
     message:
         "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn train {wildcards.experiment} --precision {wildcards.precision} --seed {wildcards.seed}"
         " --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume"
-        " --threads {threads} --device {settings.device} 2>&1 | tee {log}"
+        " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee {log}"

@@ -1,0 +1,262 @@
+"""What Snakemake says that it would run: after no change, and after every kind of change."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ["Snakefile", "config", "workflow", "profiles", "src"]
+RESULTS = Path("results/quick/tiny")
+
+# A real experiment, small enough to be made in full before the first test.
+EXPERIMENT = """
+dataset: digits
+network: 2C5-P4-10
+training:
+  batch_size: 100
+  validation_images: 97
+  budgets:
+    quick:
+      phases:
+        - {epochs: 1, learning_rate: 1.0e-3}
+simulation:
+  steps: 4
+  batch_size: 250
+"""
+
+FIGURES = {"Draw accuracy_speed", "Draw sparsity", "Draw sops"}
+COMPARISONS = FIGURES | {"Tabulate the results"}
+LEVELS = ("k0", "k1")
+
+
+def jobs(step: str, *precisions: str) -> set[str]:
+    return {f"{step} {precision}, seed 0" for precision in precisions}
+
+
+TRAIN, TEST = jobs("Train", "fp32", *LEVELS), jobs("Test the ANN at", "fp32", *LEVELS)
+CONVERT, SIMULATE = jobs("Convert", *LEVELS), jobs("Simulate", *LEVELS)
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    # The copy's sources, not those of the environment.
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def planned(folder: Path, *arguments: str) -> set[str]:
+    """The jobs that a dry run lists, by their messages, without target rules."""
+    run = snakemake(folder, "--dry-run", *arguments)
+    assert run.returncode == 0, run.stderr
+    return set(re.findall(r"^Job \d+: (.*) \([\w-]+, \w+\)$", run.stdout + run.stderr, re.MULTILINE))
+
+
+def copy(source: Path, target: Path) -> Path:
+    return shutil.copytree(
+        source, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.nb*")
+    )
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} no longer says {old!r}"
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    """A copy of the repository in which everything is made."""
+    folder = tmp_path_factory.mktemp("repository")
+    for part in PARTS:
+        if (ROOT / part).is_symlink():
+            (folder / part).symlink_to(os.readlink(ROOT / part))
+        elif (ROOT / part).is_dir():
+            copy(ROOT / part, folder / part)
+        else:
+            shutil.copy2(ROOT / part, folder / part)
+    (folder / "config" / "experiments" / "tiny.yaml").write_text(EXPERIMENT)
+    edit(folder / "config" / "config.yaml", "experiments: [digits-lenet]", "experiments: [tiny]")
+    edit(folder / "config" / "config.yaml", "precisions: [fp32, k0, k1, k2]", "precisions: [fp32, k0, k1]")
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture
+def repository(made, tmp_path) -> Path:
+    """A copy of that copy, time stamps kept, to edit at will."""
+    return copy(made, tmp_path / "repository")
+
+
+def insert_in_functions(path: Path, statement: str) -> None:
+    """Give each function of a module another meaning, by a first statement of its own."""
+    text, count = re.subn(
+        r"^def (\w+\([^\n]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
+    )
+    assert count, f"{path} has no function on one line"
+    path.write_text(text)
+
+
+def test_all_that_is_promised_is_made(made):
+    for precision in ("fp32", *LEVELS):
+        logs = made / RESULTS / "logs" / precision / "seed0"
+        expected = {"history.csv", "ann.json"}
+        if precision != "fp32":
+            expected |= {"accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt", "snn.json"}
+            expected |= {"certificate.json"}
+            assert (made / RESULTS / "checkpoints" / precision / "seed0.snn.safetensors").is_file()
+        assert {path.name for path in logs.iterdir()} == expected
+        assert (made / RESULTS / "checkpoints" / precision / "seed0.safetensors").is_file()
+    figures = {f"{name}.{kind}" for name in ("accuracy_speed", "sparsity", "sops") for kind in ("svg", "png")}
+    assert {path.name for path in (made / RESULTS / "figures").iterdir()} == figures
+    assert {path.name for path in (made / RESULTS / "tables").iterdir()} == {"results.csv", "results.md"}
+
+
+def test_nothing_is_left_to_do(made):
+    assert planned(made) == set()
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
+    "style of a figure": (
+        lambda root: edit(root / "config/config.yaml", "sparsity: {width: 7.5", "sparsity: {width: 8"),
+        {"Draw sparsity"},
+    ),
+    "simulated steps": (
+        lambda root: edit(root / "config/experiments/tiny.yaml", "steps: 4", "steps: 5"),
+        SIMULATE | COMPARISONS,
+    ),
+    "simulated images a line": (
+        lambda root: edit(root / "config/experiments/tiny.yaml", "batch_size: 250", "batch_size: 125"),
+        SIMULATE | COMPARISONS,
+    ),
+    "a new precision": (
+        lambda root: edit(root / "config/config.yaml", "[fp32, k0, k1]", "[fp32, k0, k1, k3]"),
+        jobs("Train", "k3")
+        | jobs("Test the ANN at", "k3")
+        | jobs("Convert", "k3")
+        | jobs("Simulate", "k3")
+        | COMPARISONS,
+    ),
+    "learning rate": (
+        lambda root: edit(root / "config/experiments/tiny.yaml", "1.0e-3", "2.0e-3"),
+        TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
+    ),
+    "published values": (
+        lambda root: edit(root / "config/published.csv", "0.9928", "0.9929"),
+        COMPARISONS,
+    ),
+    "a deleted log": (
+        lambda root: (root / RESULTS / "logs/k1/seed0/spike_num.txt").unlink(),
+        jobs("Simulate", "k1") | COMPARISONS,
+    ),
+    "a deleted summary": (
+        lambda root: (root / RESULTS / "logs/k0/seed0/snn.json").unlink(),
+        jobs("Simulate", "k0") | COMPARISONS,
+    ),
+    "a deleted figure": (lambda root: (root / RESULTS / "figures/sops.png").unlink(), {"Draw sops"}),
+    "a deleted spiking network": (
+        lambda root: (root / RESULTS / "checkpoints/k1/seed0.snn.safetensors").unlink(),
+        jobs("Convert", "k1") | jobs("Simulate", "k1") | COMPARISONS,
+    ),
+    "meaning of the training code": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/training.py", "1 + 1"),
+        TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
+    ),
+    "meaning of the conversion code": (
+        lambda root: edit(root / "src/lossless_snn/commands/convert.py", "print(", "print(1 + 1, "),
+        CONVERT | SIMULATE | COMPARISONS,
+    ),
+    "meaning of the simulation code": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/simulation/__init__.py", "1 + 1"),
+        SIMULATE | COMPARISONS,
+    ),
+    "meaning of the measures": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/measures.py", "1 + 1"),
+        SIMULATE | COMPARISONS,
+    ),
+    "meaning of one figure's code": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/figures/sops.py", "1 + 1"),
+        {"Draw sops"},
+    ),
+    "meaning of the table's code": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/tables.py", "1 + 1"),
+        {"Tabulate the results"},
+    ),
+    "how data are found": (
+        lambda root: insert_in_functions(root / "src/lossless_snn/datasets/sources.py", "1 + 1"),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_reruns_what_it_made_stale_and_nothing_else(repository, name):
+    change, expected = CHANGES[name]
+    change(repository)
+    assert planned(repository) == expected
+
+
+def test_touching_every_file_reruns_nothing(repository):
+    # In the order of the chain: everything is older than what it was made from.
+    for folder in ("results", "data", "config", "src", "workflow", "Snakefile"):
+        for path in sorted((repository / folder).rglob("*")) or [repository / folder]:
+            os.utime(path)
+    assert planned(repository) == set()
+
+
+def test_comments_docstrings_and_formatting_rerun_nothing(repository):
+    for path in [*repository.glob("src/**/*.py"), *repository.glob("workflow/**/*.smk"), repository / "Snakefile"]:
+        path.write_text("# A new comment.\n" + path.read_text())
+    for path in repository.glob("config/**/*.yaml"):
+        path.write_text("# A new comment.\n" + path.read_text() + "\n")
+    for path in repository.glob("src/**/*.py"):
+        path.write_text(path.read_text().replace('    """', '    """In other words: ', 1))
+    reformat = [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", "--line-length", "60"]
+    subprocess.run([*reformat, str(repository / "src")], check=True)
+    assert planned(repository) == set()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("results/quick/tiny/figures/sparsity.png", set()),
+        ("results/quick/tiny/checkpoints/k7/seed3.safetensors", {"Train k7, seed 3"}),
+        ("results/paper/mnist-lenet/checkpoints/fp32/seed0.safetensors", {"Train fp32, seed 0"}),
+        ("results/quick/digits-lenet/logs/k12/seed7/history.csv", {"Train k12, seed 7"}),
+        ("results/quick/digits-lenet/logs/k3/seed1/ann.json", {"Train k3, seed 1", "Test the ANN at k3, seed 1"}),
+        (
+            "results/paper/digits-lenet/logs/k3/seed1/sop_num.txt",
+            {"Train k3, seed 1", "Convert k3, seed 1", "Simulate k3, seed 1"},
+        ),
+        ("results/quick/digits-lenet/tables/results.csv", TRAIN | TEST | CONVERT | SIMULATE | {"Tabulate the results"}),
+    ],
+)
+def test_every_artifact_is_a_target_by_itself(made, target, expected):
+    assert planned(made, target) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        ("config/config.yaml", "budget:", "bugdet:", r"config/config\.yaml: .*bugdet: unknown key"),
+        ("config/config.yaml", "seeds: [0]", "seeds: [zero]", r"config/config\.yaml: seeds\.0: .*'zero'.*"),
+        ("config/config.yaml", "seeds: [0]", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
+        ("config/config.yaml", "[tiny]", "[tinny]", r"config/config\.yaml: experiments: 'tinny' has no file.*"),
+        ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),
+        ("config/experiments/tiny.yaml", "epochs: 1", "epochs: no", r"config/experiments/tiny\.yaml: .*epochs: .*"),
+        ("config/experiments/tiny.yaml", "quick:", "paper:", r"config/experiments/tiny\.yaml: .*no budget 'quick'.*"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_line_before_any_job(repository, file, old, new, line):
+    edit(repository / file, old, new)
+    run = snakemake(repository)
+    assert run.returncode == 1
+    said = [text for text in run.stderr.splitlines() if not text.startswith("Using workflow specific profile")]
+    assert len(said) == 1, run.stderr
+    assert re.fullmatch(f"snakemake: {line}", said[0])
