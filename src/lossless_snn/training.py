@@ -19,7 +19,7 @@ from .datasets.catalogue import DATASETS
 from .errors import LosslessError
 from .evaluation import accuracy, encode, select_device
 from .experiments import quantiser_level
-from .network import QuantisedNetwork
+from .network import QuantisedNetwork, use_threads
 
 STATE_KIND = "training state"
 HISTORY_COLUMNS = (
@@ -60,7 +60,7 @@ def train(
     written beside `out`; with `resume` training goes on from there, and gives the bytes that an
     uninterrupted run gives. Raises LosslessError where the data cannot be had or do not suffice.
     """
-    torch.set_num_threads(threads)
+    use_threads(threads)
     torch.use_deterministic_algorithms(True)
     target = select_device(device)
     recipe = identity["recipe"]
