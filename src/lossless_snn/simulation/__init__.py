@@ -6,26 +6,36 @@ from typing import Protocol
 import numpy as np
 
 from ..conversion import SpikingNetwork
+from ..errors import LosslessError
 from .trace import Trace
 
-__all__ = ["ENGINES", "Simulator", "Trace", "simulator"]
+__all__ = ["ARITHMETICS", "ENGINES", "Simulator", "Trace", "simulator"]
 
 ENGINES = ("auto", "event", "dense")
+ARITHMETICS = ("exact", "faithful")
 
 
 class Simulator(Protocol):
-    """Runs a batch of images through a spiking network; every engine gives the same bytes."""
+    """Runs a batch of images through a spiking network; in exact arithmetic every engine gives the same bytes."""
 
     def run(self, pixels: np.ndarray, steps: int) -> Trace:
         """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps."""
 
 
-def simulator(network: SpikingNetwork, engine: str = "auto", threads: int = 1, device: str = "cpu") -> Simulator:
-    """The engine asked for; "auto" is the event-driven one where numba is there and no GPU is asked for."""
-    if engine == "event" or (engine == "auto" and device == "cpu" and find_spec("numba")):
+def simulator(
+    network: SpikingNetwork, engine: str = "auto", threads: int = 1, device: str = "cpu", arithmetic: str = "exact"
+) -> Simulator:
+    """The engine asked for; "auto" is the event-driven one where it can be: on a CPU, with numba, exactly.
+
+    Raises LosslessError where faithful arithmetic is asked of the event-driven engine, whose sums are of integers.
+    """
+    if arithmetic == "faithful" and engine == "event":
+        raise LosslessError("the event engine has exact arithmetic only; use --engine dense for the faithful one")
+    eventful = arithmetic == "exact" and device == "cpu" and find_spec("numba") is not None
+    if engine == "event" or (engine == "auto" and eventful):
         from .events import EventSimulator  # numba takes a second to import
 
         return EventSimulator(network, threads)
     from .dense import DenseSimulator  # and torch several
 
-    return DenseSimulator(network, threads, device)
+    return DenseSimulator(network, threads, device, arithmetic)

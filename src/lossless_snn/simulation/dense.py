@@ -1,9 +1,15 @@
 """Dense simulation in PyTorch: every layer at every step, on any device, with nothing compiled.
 
-The method's neuron, word for word, in 64-bit floats. On the grid all numbers are integers or
-half-odd, so that this gives the bytes of the event-driven simulation as long as they stay below
-2^52, which is checked.
+The method's neuron, word for word, in 64-bit floats, on either of two sets of numbers:
+
+exact     The grid's. All are integers or half-odd, so that this gives the bytes of the event-driven
+          simulation as long as they stay below 2^52, which is checked.
+faithful  The published code's: weights, thresholds and bases as 32-bit floats computed in 32 bits,
+          the image as 2^k x. Sums are rounded here, so that nothing is certain about neurons whose
+          membrane comes within a rounding error of a threshold.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +17,7 @@ from torch import Tensor
 
 from ..conversion import SpikingNetwork
 from ..errors import LosslessError
+from ..experiments import quantiser_level
 from ..network import convolve
 from ..notation import Layer
 from .trace import Trace
@@ -19,15 +26,41 @@ from .trace import Trace
 NEGATIVE_TOLERANCE = 1e-5
 
 
-class DenseSimulator:
-    """A spiking network on its grid, in 64-bit floats, on `threads` threads of the CPU or on a GPU."""
+class _Numbers(NamedTuple):
+    """What a simulation calculates with: (weight, threshold, base) by layer, output weights, a pixel's unit."""
 
-    def __init__(self, network: SpikingNetwork, threads: int = 1, device: str = "cpu") -> None:
+    hidden: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    readout: np.ndarray
+    pixel: float
+
+
+def _exact(network: SpikingNetwork) -> _Numbers:
+    hidden = [(layer.grid_weight, layer.grid_threshold, layer.grid_offset - 0.5) for layer in network.hidden]
+    return _Numbers(hidden, network.grid_readout, 1.0)
+
+
+def _faithful(network: SpikingNetwork) -> _Numbers:
+    hidden = [(layer.weight, layer.threshold, layer.base) for layer in network.hidden]
+    # An integer pixel p stands for x = p / 2^pixel_bits, and the image is scaled by 2^k.
+    pixel = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.pixel_bits)
+    return _Numbers(hidden, network.readout, pixel)
+
+
+_NUMBERS = {"exact": _exact, "faithful": _faithful}
+
+
+class DenseSimulator:
+    """A spiking network in 64-bit floats, on `threads` threads of the CPU or on a GPU."""
+
+    def __init__(
+        self, network: SpikingNetwork, threads: int = 1, device: str = "cpu", arithmetic: str = "exact"
+    ) -> None:
         torch.set_num_threads(threads)
         self._device = torch.device(device)
         self._layers = network.layers
-        self._hidden = [(layer.grid_weight, layer.grid_threshold, layer.grid_offset - 0.5) for layer in network.hidden]
-        self._readout = self._tensor(network.grid_readout)
+        self._must_be_exact = arithmetic == "exact"
+        self._hidden, readout, self._pixel = _NUMBERS[arithmetic](network)
+        self._readout = self._tensor(readout)
         self._fan_out = [self._tensor(layer.fan_out) for layer in self._layers[1:]]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -37,7 +70,8 @@ class DenseSimulator:
     def run(self, pixels: np.ndarray, steps: int) -> Trace:
         """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps.
 
-        Raises LosslessError where a membrane may have left the range in which 64-bit floats are exact.
+        In exact arithmetic, raises LosslessError where a membrane may have left the range in which
+        64-bit floats are exact.
         """
         images = len(pixels)
         populations = [
@@ -45,8 +79,7 @@ class DenseSimulator:
             for layer, constants in zip(self._layers, self._hidden, strict=False)
         ]
         predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
-        logits = torch.zeros((images, len(self._readout)), dtype=torch.float64, device=self._device)
-        injected = self._tensor(pixels)
+        injected = self._tensor(pixels) * self._pixel
         for t in range(steps):
             spikes = injected if t == 0 else torch.zeros_like(injected)
             for population, fan_out in zip(populations, self._fan_out, strict=True):
@@ -54,10 +87,15 @@ class DenseSimulator:
                 positive[:, t] += (spikes > 0).sum((1, 2, 3)).cpu()
                 negative[:, t] += (spikes < 0).sum((1, 2, 3)).cpu()
                 operations[:, t] += (spikes.abs() * fan_out).sum((1, 2, 3)).long().cpu()
-            logits += convolve(spikes, self._readout, self._layers[-1]).flatten(1)
-            predictions[:, t] = logits.argmax(1).cpu()
-        for population, source in zip(populations[1:], populations, strict=False):
-            population.check_range(source.peak)
+            # Of the counts, not a running sum: rounded, what spikes of both signs add would not cancel out.
+            logits = convolve(populations[-1].count, self._readout, self._layers[-1]).flatten(1)
+            predictions[:, t:] = logits.argmax(1, keepdim=True).cpu()
+            if not (positive[:, t] + negative[:, t]).any():
+                # Where no neuron spikes nothing changes, and so none will.
+                break
+        if self._must_be_exact:
+            for population, source in zip(populations[1:], populations, strict=False):
+                population.check_range(source.peak)
         at_rest = torch.stack([population.at_rest() for population in populations]).all(0).cpu().numpy()
         fired = (positive + negative).numpy() > 0
         last_spike = np.where(fired.any(1), steps - fired[:, ::-1].argmax(1), 0)
@@ -81,7 +119,10 @@ class _Population:
 
     def step(self, received: Tensor) -> Tensor:
         """V += W received; spike s; Q += s theta; n += s. Returns the spikes."""
-        self.membrane += convolve(received, self.weight, self.layer)
+        # Most of the time is spent here, and most images come to rest long before the last step.
+        reached = received.flatten(1).any(1)
+        if reached.any():
+            self.membrane[reached] += convolve(received[reached], self.weight, self.layer)
         spikes = self._spikes()
         self.shadow += spikes * self.threshold
         self.count += spikes
