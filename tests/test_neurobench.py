@@ -1,0 +1,175 @@
+"""NeuroBench's measures of our spiking networks, from its own hooks on a PyTorch module, against ours.
+
+Both definitions agree number for number, with these readings of NeuroBench 2.3:
+
+- ActivationSparsity is the share of zeros in the outputs of all neurons over all steps: a spike of
+  either sign is an activation. Its complement times neurons, steps and images is spike_num.
+- SynapticOperations counts, for each input that is not 0, the synapses that it crosses, none into
+  padding. Inputs all in {-1, 0, 1} are ACs, others MACs: pixels, which reach the first layer once, are
+  the MACs, and spikes of either sign the ACs. The output layer is a layer like any other, which
+  accounts for the 10 operations of every spike of the last spiking layer. Averages are per image.
+- A synapse whose weight is 0 is none for NeuroBench, where method.md counts every synapse of the
+  architecture. That is the one difference; the last test pins it down.
+- Dense is the same for all inputs at all steps; the method's ANN presents its input once.
+
+Weights are on the network's grid, 64-bit: NeuroBench adds up its counts in the type of the weights.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_networks
+import torch
+from torch import nn
+
+from lossless_snn.checkpoints import Checkpoint
+from lossless_snn.conversion import convert
+from lossless_snn.datasets import load
+from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.simulation import simulator
+
+pytest.importorskip("neurobench", reason="neurobench is not installed")
+
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
+from neurobench.models import TorchModel
+
+pytestmark = pytest.mark.usefixtures("tiny_datasets")
+
+
+class SignedNeurons(nn.Module):
+    """The method's neurons, one call a time step; `threshold` and `base` (C, 1, 1)."""
+
+    def __init__(self, threshold, base):
+        super().__init__()
+        self.threshold, self.base = threshold, base
+
+    def reset(self):
+        self.membrane, self.shadow = 0.0, self.base
+
+    def forward(self, received):
+        self.membrane = self.membrane + received
+        d = torch.clamp(self.membrane, min=self.base) - self.shadow
+        spikes = torch.where(d > self.threshold, 1.0, torch.where(d < 0, -1.0, 0.0)).double()
+        self.shadow = self.shadow + spikes * self.threshold
+        return spikes
+
+
+class SteppedNetwork(nn.Module):
+    """A spiking network as a user of PyTorch would write it: padding, convolution, neurons, and so on."""
+
+    def __init__(self, snn, steps):
+        super().__init__()
+        self.steps = steps
+        self.stages = nn.ModuleList()
+        for layer, spiking in zip(snn.layers, snn.hidden, strict=False):
+            threshold, offset = (
+                torch.from_numpy(constant.astype(float))[:, None, None]
+                for constant in (spiking.grid_threshold, spiking.grid_offset)
+            )
+            neurons = SignedNeurons(threshold, offset - 0.5)
+            self.stages.append(nn.Sequential(*connections(layer, spiking.grid_weight), neurons))
+        self.readout = nn.Sequential(*connections(snn.layers[-1], snn.grid_readout))
+
+    @torch.no_grad()
+    def forward(self, pixels):
+        for stage in self.stages:
+            stage[-1].reset()
+        logits = 0
+        for step in range(self.steps):
+            signal = pixels if step == 0 else torch.zeros_like(pixels)
+            for stage in self.stages:
+                signal = stage(signal)
+            logits = logits + self.readout(signal).flatten(1)
+        return logits
+
+
+def connections(layer, weight):
+    before, after = layer.padding
+    convolution = nn.Conv2d(*weight.shape[1::-1], weight.shape[2:], layer.stride, bias=False, dtype=torch.float64)
+    convolution.weight.data = torch.from_numpy(weight.astype(float))
+    return nn.ZeroPad2d((before, after, before, after)), convolution
+
+
+def measured_by_neurobench(snn, pixels, steps, batch_size):
+    """Activation sparsity and synaptic operations, by name."""
+    torch.set_num_threads(1)  # numba's OpenMP pool has set it to all cores
+    model = TorchModel(SteppedNetwork(snn, steps))
+    model.add_activation_module(SignedNeurons)
+    images = torch.from_numpy(pixels.astype(float))
+    batches = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(images, torch.zeros(len(images))), batch_size=batch_size
+    )
+    return Benchmark(model, batches, [], [], [[], [ActivationSparsity, SynapticOperations]]).run(quiet=True)
+
+
+def assert_agreement(snn, pixels, steps, batch_size=None):
+    assert all(layer.grid_weight.all() for layer in snn.hidden)
+    assert snn.grid_readout.all()
+    trace = simulator(snn, "event").run(pixels, steps)
+    measured = measured_by_neurobench(snn, pixels, steps, batch_size or len(pixels))
+    spikes = int((trace.positive + trace.negative).sum())
+    activations = sum(layer.neurons for layer in snn.layers[:-1]) * steps * len(pixels)
+    operations = measured["SynapticOperations"]
+    assert trace.positive.any()
+    assert trace.negative.any()
+    # NeuroBench averages the batches' sparsities, which rounds
+    assert (1 - measured["ActivationSparsity"]) * activations == pytest.approx(spikes, rel=1e-12, abs=1e-3)
+    assert operations["Effective_ACs"] == trace.operations.sum() / len(pixels)
+    encoding = (np.count_nonzero(pixels, axis=1) * snn.layers[0].fan_out).sum()
+    assert operations["Effective_MACs"] == encoding / len(pixels)
+    assert operations["Dense"] == steps * sum(layer.macs for layer in snn.layers)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "padding", "k"),
+    [
+        ("4C3-P2-5C2-7", (1, 8, 8), "valid", 0),
+        ("3C3-4C2-P3-6-5", (2, 6, 6), "same", 1),  # an even kernel: padded on one side only
+        ("9-8-7", (3, 5, 5), "valid", 2),
+    ],
+)
+def test_random_networks(network, shape, padding, k):
+    rng = np.random.default_rng(k)
+    snn = convert(tiny_networks.random_checkpoint(rng, network, shape, k, padding))
+    assert_agreement(snn, tiny_networks.random_pixels(rng, 6, shape), steps=25)
+
+
+def test_several_batches_of_unequal_size():
+    rng = np.random.default_rng(3)
+    snn = convert(tiny_networks.random_checkpoint(rng, "4C3-P2-6", (1, 6, 6), 1))
+    assert_agreement(snn, tiny_networks.random_pixels(rng, 7, (1, 6, 6)), steps=20, batch_size=3)
+
+
+def test_a_trained_network_on_digits(trained, digits_root):
+    images = load("digits", "test", root=digits_root / "data").pixels[:20]
+    assert_agreement(convert(Checkpoint.load(trained)), images, steps=40)
+
+
+def test_lenet(monkeypatch):
+    shape = (1, 28, 28)
+    monkeypatch.setitem(DATASETS, tiny_networks.dataset_name(shape), replace(DATASETS["mnist"], files={}))
+    rng = np.random.default_rng(4)
+    checkpoint = tiny_networks.random_checkpoint(rng, "20C5-P2-50C5-P2-500", shape, 1)
+    for name, values in checkpoint.parameters.items():
+        if name.endswith("weight"):
+            # of 400,000 weights a few would be 0 on the grid
+            values[np.abs(values) < 1e-4] = 1e-4
+    assert_agreement(convert(checkpoint), tiny_networks.random_pixels(rng, 3, shape), steps=20)
+
+
+def test_weights_of_zero_are_no_synapses_for_neurobench():
+    rng = np.random.default_rng(5)
+    checkpoint = tiny_networks.random_checkpoint(rng, "6-5", (1, 4, 4), 1)
+    # Two of ten classes listen to no neuron: of the 10 operations of a last spike, 2 are not counted.
+    checkpoint.parameters["2.weight"][3:5] = 0
+    snn = convert(checkpoint)
+    pixels = tiny_networks.random_pixels(rng, 5, (1, 4, 4))
+    trace = simulator(snn, "event").run(pixels, 20)
+    spikes = (trace.positive + trace.negative).sum()
+    # A spike of the first layer crosses 5 synapses, one of the last layer 10.
+    last_layer_spikes = (trace.operations.sum() - 5 * spikes) / (10 - 5)
+    measured = measured_by_neurobench(snn, pixels, 20, len(pixels))["SynapticOperations"]
+    assert last_layer_spikes > 0
+    assert measured["Effective_ACs"] * len(pixels) == trace.operations.sum() - 2 * last_layer_spikes
