@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.energy import ENERGY, read_energies
 from lossless_snn.errors import LosslessError
 from lossless_snn.experiments import EXPERIMENT_FOLDER
 from lossless_snn.fingerprint import fingerprint
@@ -23,6 +24,7 @@ report: "workflow/report/workflow.rst"
 # Not by `configfile:`, whose messages do not name the file. --config and --configfile change single keys of it.
 try:
     settings = read_settings(config)
+    energies = read_energies().model_dump_json()
 except LosslessError as error:
     sys.exit(f"snakemake: {error}")
 

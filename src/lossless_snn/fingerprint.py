@@ -34,14 +34,17 @@ WHOLE = "*"
 """In place of a definition's name: every statement of the module."""
 
 
-@cache
-def fingerprint(*entries: str, package: Path = PACKAGE) -> str:
+def fingerprint(*entries: str) -> str:
     """16 hexadecimal digits over all that the `entries`, such as "lossless_snn.commands.train", reach.
 
-    `package` is the folder of the package's sources; its name is the package's name.
+    Sources are read once: a process sees the code as it was when it started.
     """
-    reached = _reach(_Sources(package), entries)
-    return hashlib.sha256("\n".join(sorted(reached)).encode()).hexdigest()[:16]
+    return _own_sources().fingerprint(*entries)
+
+
+@cache
+def _own_sources() -> "Sources":
+    return Sources(PACKAGE)
 
 
 @dataclass
@@ -85,28 +88,77 @@ class _Module:
         return {alias.asname or alias.name: (source, alias.name) for alias in node.names}
 
 
-class _Sources:
-    """The package's modules by name, parsed when asked for."""
+class Sources:
+    """A package's modules by name, parsed when asked for.
+
+    `package` is the folder of the sources; its name is the package's name.
+    """
 
     def __init__(self, package: Path) -> None:
         self._package = package
+        self._paths: dict[str, Path | None] = {}
         self._modules: dict[str, _Module] = {}
+        self._places: dict[tuple[str, str], tuple[str, set[tuple[str, str]]]] = {}
 
-    def path(self, name: str) -> Path | None:
+    def fingerprint(self, *entries: str) -> str:
+        """16 hexadecimal digits over all that the `entries` reach; raises ValueError for an unknown one."""
+        reached = sorted(self._reach(entries))
+        return hashlib.sha256("\n".join(reached).encode()).hexdigest()[:16]
+
+    def _reach(self, entries: tuple[str, ...]) -> set[str]:
+        """What running the `entries` may execute: a line for each definition, with its place."""
+        for entry in entries:
+            if entry not in self:
+                raise ValueError(f"{entry}: no such module")
+        lines: set[str] = set()
+        seen: set[tuple[str, str]] = set()
+        waiting = [(entry, WHOLE) for entry in entries]
+        while waiting:
+            place = waiting.pop()
+            if place in seen or place[0] in BOUNDARIES:
+                continue
+            seen.add(place)
+            if place not in self._places:
+                self._places[place] = self._look_at(*place)
+            line, following = self._places[place]
+            lines.add(line)
+            waiting.extend(following)
+        return lines
+
+    def _look_at(self, module_name: str, name: str) -> tuple[str, set[tuple[str, str]]]:
+        """(What one place says, the places that it leads to.)"""
+        module = self[module_name]
+        statements = _statements(module, name, self)
+        uses = {use for statement in statements for use in _uses(statement, module, self)}
+        foreign = sorted(".".join(use) for use in uses if use[0] not in self)
+        line = f"{module_name} {name}: {_meaning(statements)} with {foreign}"
+        following = {use for use in uses if use[0] in self}
+        if name == WHOLE:
+            following |= {(module_name, definition) for definition in module.definitions}
+        if name:
+            following.add((module_name, ""))
+        else:  # the module is imported: so are the packages that it is in, and what it imports
+            others = [*_parents(module_name), *(source for source, _ in module.imports.values())]
+            others += [f"{source}.{imported}" for source, imported in module.imports.values()]
+            following |= {(other, "") for other in others if other in self}
+        return line, following
+
+    def _path(self, name: str) -> Path | None:
         """The source file of module `name`, or its folder without __init__.py; None if there is none."""
-        first, *rest = name.split(".")
-        if first != self._package.name:
-            return None
-        base = self._package.joinpath(*rest)
-        candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"), base)
-        return next((path for path in candidates if path.exists()), None)
+        if name not in self._paths:
+            first, *rest = name.split(".")
+            base = self._package.joinpath(*rest)
+            candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"), base)
+            ours = candidates if first == self._package.name else ()
+            self._paths[name] = next((path for path in ours if path.exists()), None)
+        return self._paths[name]
 
     def __contains__(self, name: str) -> bool:
-        return self.path(name) is not None
+        return self._path(name) is not None
 
     def __getitem__(self, name: str) -> _Module:
         if name not in self._modules:
-            path = self.path(name)
+            path = self._path(name)
             is_package = path.is_dir() or path.name == "__init__.py"
             module = self._modules[name] = _Module(name, name if is_package else name.rpartition(".")[0])
             if path.is_file():
@@ -134,42 +186,12 @@ def _says_nothing(node: object) -> bool:
     return isinstance(node, ast.Pass)
 
 
-def _reach(sources: _Sources, entries: tuple[str, ...]) -> set[str]:
-    """All that running the `entries` may execute: a line for each definition, with its place."""
-    for entry in entries:
-        if entry not in sources:
-            raise ValueError(f"{entry}: no such module")
-    reached: set[str] = set()
-    seen: set[tuple[str, str]] = set()
-    waiting = [(entry, WHOLE) for entry in entries]
-    while waiting:
-        place = waiting.pop()
-        if place in seen or place[0] in BOUNDARIES:
-            continue
-        seen.add(place)
-        module, name = sources[place[0]], place[1]
-        statements = _statements(module, name, sources)
-        uses = {use for statement in statements for use in _uses(statement, module, sources)}
-        foreign = sorted(".".join(use) for use in uses if use[0] not in sources)
-        reached.add(f"{module.name} {name}: {_meaning(statements)} with {foreign}")
-        waiting.extend(use for use in uses if use[0] in sources)
-        if name == WHOLE:
-            waiting.extend((module.name, definition) for definition in module.definitions)
-        if name:
-            waiting.append((module.name, ""))
-        else:  # the module is imported: so are the packages that it is in, and what it imports
-            others = [*_parents(module.name), *(source for source, _ in module.imports.values())]
-            others += [f"{source}.{imported}" for source, imported in module.imports.values()]
-            waiting.extend((other, "") for other in others if other in sources)
-    return reached
-
-
 def _parents(module: str) -> list[str]:
     parts = module.split(".")
     return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _statements(module: _Module, name: str, sources: _Sources) -> list[ast.stmt]:
+def _statements(module: _Module, name: str, sources: Sources) -> list[ast.stmt]:
     """The statements of the definition `name`; with no name, those that run whenever `module` is imported.
 
     The latter include definitions under a decorator of this package: it may enter them in a table.
@@ -185,7 +207,7 @@ def _statements(module: _Module, name: str, sources: _Sources) -> list[ast.stmt]
     ]
 
 
-def _uses(tree: ast.AST, module: _Module, sources: _Sources) -> Iterator[tuple[str, str]]:
+def _uses(tree: ast.AST, module: _Module, sources: Sources) -> Iterator[tuple[str, str]]:
     """The (module, definition) that each name in `tree` stands for; builtins and locals are left out."""
     if isinstance(tree, ast.Name | ast.Attribute):
         dotted = _dotted(tree)
@@ -210,7 +232,7 @@ def _dotted(node: ast.AST) -> list[str]:
     return []
 
 
-def _resolve(module: str, dotted: list[str], sources: _Sources) -> Iterator[tuple[str, str]]:
+def _resolve(module: str, dotted: list[str], sources: Sources) -> Iterator[tuple[str, str]]:
     """Follow a dotted name, as `module` sees it, through imports and re-exports."""
     first, *rest = dotted
     names = sources[module]
@@ -222,7 +244,7 @@ def _resolve(module: str, dotted: list[str], sources: _Sources) -> Iterator[tupl
         yield from _follow(*names.imports[WHOLE], [], sources)
 
 
-def _follow(source: str, name: str, rest: list[str], sources: _Sources) -> Iterator[tuple[str, str]]:
+def _follow(source: str, name: str, rest: list[str], sources: Sources) -> Iterator[tuple[str, str]]:
     """What `name` of module `source`, or with no name the module, stands for once `rest` is looked up in it."""
     if source not in sources:
         yield source, ".".join(filter(None, [name, *rest]))

@@ -3,6 +3,11 @@ def style(wildcards):
     return getattr(settings.figures, wildcards.figure).model_dump_json()
 
 
+def figure_energies(wildcards):
+    """What operations cost, as JSON, for the one figure that shows it."""
+    return energies if wildcards.figure == "energy" else None
+
+
 rule figure:
     input:
         measures,
@@ -26,6 +31,7 @@ rule figure:
         runs=run_folders,
         stem=subpath(output[0], strip_suffix=".svg"),
         style=style,
+        energies=figure_energies,
         dataset=dataset,
         # `figure NAME` runs lossless_snn.figures.NAME.
         code=code("commands.figure", "figures.{figure}"),
@@ -33,4 +39,4 @@ rule figure:
         "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn figure {wildcards.figure} {params.runs} --out {params.stem}"
-        " --style {params.style:q} --published {input.published} > {log} 2>&1"
+        " --style {params.style:q} --published {input.published} --energy {ENERGY} > {log} 2>&1"

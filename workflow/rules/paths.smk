@@ -53,7 +53,7 @@ def data_files(wildcards):
 
 def run_logs(precision):
     """Names of the files that the runs at one precision are compared by."""
-    return ["ann.json"] if precision == "fp32" else ["ann.json", "snn.json", *STEP_LOGS]
+    return ["ann.json"] if precision == "fp32" else ["ann.json", "snn.json", "certificate.json", *STEP_LOGS]
 
 
 def measures(wildcards):
@@ -79,7 +79,6 @@ def artifacts(budget, experiment):
         expand(SPIKING, precision=spiking, **place),
         expand(LOGS + "/history.csv", precision=settings.precisions, **place),
         measures({"budget": budget, "experiment": experiment}),
-        expand(LOGS + "/certificate.json", precision=spiking, **place),
         expand(FIGURE + ".{format}", figure=FIGURES, format=["svg", "png"], **place),
         expand(TABLE + ".{format}", format=["csv", "md"], **place),
     ]

@@ -19,9 +19,10 @@ rule table:
         runtime=5,
     params:
         runs=run_folders,
+        energies=energies,
         dataset=dataset,
         code=code("commands.table"),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn table {params.runs} --out {output.csv} --published {input.published} > {log} 2>&1"
+        "lossless-snn table {params.runs} --out {output.csv} --published {input.published} --energy {ENERGY} > {log} 2>&1"
