@@ -9,14 +9,13 @@ from click.testing import CliRunner
 from matplotlib.colors import to_rgb
 from PIL import Image
 from pydantic import ValidationError
-from run_directories import write_published, write_run
+from run_directories import compare, write_config, write_run
 
 from lossless_snn.commands.figure import command
 from lossless_snn.errors import LosslessError
-from lossless_snn.figures import FIGURES, accuracy_speed, sops, sparsity
+from lossless_snn.figures import FIGURES, accuracy_speed, energy, sops, sparsity
 from lossless_snn.figures.options import FigureStyle
 from lossless_snn.figures.style import colours
-from lossless_snn.results import load_results
 
 # A layout that does not fit is no more than a warning to Matplotlib.
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout")
@@ -26,12 +25,13 @@ pytestmark = pytest.mark.filterwarnings("error:constrained_layout")
 def results(tmp_path):
     runs = [write_run(tmp_path, precision, seed) for precision in ("fp32", "k0") for seed in (0, 1)]
     runs.append(write_run(tmp_path, "k1", 0, snn={"settled": False, "settled_images": 3}))
-    return load_results(runs, write_published(tmp_path))
+    return compare(tmp_path, runs)
 
 
 def invoke(tmp_path, name, stem, *options):
     runs = sorted(str(path) for path in tmp_path.glob("*/seed*"))
-    arguments = [name, *runs, "--out", str(stem), "--published", str(tmp_path / "published.csv"), *options]
+    published, energy = write_config(tmp_path)
+    arguments = [name, *runs, "--out", str(stem), "--published", str(published), "--energy", str(energy), *options]
     return CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
@@ -85,6 +85,14 @@ def test_sops_bars(results):
     assert "the ANN's operations: 4,000,000" in printed
 
 
+def test_energy_bars(results):
+    printed = texts(energy.draw(results, FigureStyle()))
+    # 1.5 pJ an operation: 1,220,000, 1,200,000, and 1,000,000 and 3,000,000 as published; of the ANN's
+    # 4,000,000 / 3 multiply-accumulates at 6 pJ
+    assert {"1.83 µJ (23%)", "1.50 µJ (19%)", "4.50 µJ (56%)", "the ANN: 8.00 µJ"} <= set(printed)
+    assert "from the published operations" in printed
+
+
 def test_accuracy_lines(results):
     figure = accuracy_speed.draw(results, FigureStyle())
     whole = figure.axes[1]
@@ -106,15 +114,14 @@ def test_every_final_accuracy_is_in_the_close_view(results):
 
 def test_nothing_published_one_bar_each(tmp_path):
     run = write_run(tmp_path, "k3", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
-    results = load_results([run], write_published(tmp_path))
-    figures = [module.draw(results, FigureStyle()) for module in (accuracy_speed, sparsity, sops)]
-    assert [len(figure.axes[0].patches) for figure in figures[1:]] == [2, 1]
+    results = compare(tmp_path, [run])
+    figures = [module.draw(results, FigureStyle()) for module in (accuracy_speed, sparsity, sops, energy)]
+    assert [len(figure.axes[0].patches) for figure in figures[1:]] == [2, 1, 1]
     assert not any("published" in text for figure in figures for text in texts(figure))
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_fp32_alone_cannot_be_drawn(tmp_path, name):
-    write_published(tmp_path)
     write_run(tmp_path, "fp32", 0)
     with pytest.raises(LosslessError, match="only FP32 runs"):
         invoke(tmp_path, name, tmp_path / "figure")

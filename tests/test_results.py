@@ -5,23 +5,20 @@ import math
 from pathlib import Path
 
 import pytest
-from run_directories import write_published, write_run
+from run_directories import compare, write_run
 
+from lossless_snn.energy import read_energies
 from lossless_snn.errors import LosslessError
-from lossless_snn.results import RunDirectory, load_published, load_results
+from lossless_snn.results import RunDirectory, load_published
 
-SHIPPED = Path(__file__).parents[1] / "config" / "published.csv"
-
-
-@pytest.fixture
-def published(tmp_path):
-    return write_published(tmp_path)
+CONFIG = Path(__file__).parents[1] / "config"
+ENERGIES = read_energies(CONFIG / "energy.yaml")
 
 
 @pytest.fixture
-def two_seeds(tmp_path, published):
+def two_seeds(tmp_path):
     runs = [write_run(tmp_path, precision, seed) for precision in ("k0", "fp32") for seed in (1, 0)]
-    return load_results(runs, published)
+    return compare(tmp_path, runs)
 
 
 def test_log_is_read_batch_after_batch(tmp_path):
@@ -54,13 +51,13 @@ def test_fp32_comes_first_and_has_the_ann_alone(two_seeds):
     assert row[["snn_accuracy", "time_steps", "operations_per_image"]].isna().all()
 
 
-def test_precisions_are_ordered_by_level(tmp_path, published):
+def test_precisions_are_ordered_by_level(tmp_path):
     runs = [write_run(tmp_path, precision, 0) for precision in ("k10", "k2", "fp32")]
-    assert list(load_results(runs, published).by_precision.index) == ["fp32", "k2", "k10"]
+    assert list(compare(tmp_path, runs).by_precision.index) == ["fp32", "k2", "k10"]
 
 
-def test_one_seed_has_no_standard_deviation(tmp_path, published):
-    results = load_results([write_run(tmp_path, "k0", 1)], published)
+def test_one_seed_has_no_standard_deviation(tmp_path):
+    results = compare(tmp_path, [write_run(tmp_path, "k0", 1)])
     assert math.isnan(results.by_precision.at["k0", "snn_accuracy_std"])
     assert not results.several_seeds
 
@@ -70,29 +67,31 @@ def test_accuracy_curves_count_steps_from_one(two_seeds):
     assert curves.groupby("time_step")["accuracy"].mean().to_dict() == pytest.approx({1: 0.2, 2: 0.7, 3: 0.9})
 
 
-def test_notes_tell_what_has_not_settled(tmp_path, published):
+def test_notes_tell_what_has_not_settled(tmp_path):
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k0", 1, snn={"settled": False, "settled_images": 3})]
-    results = load_results(runs, published)
+    results = compare(tmp_path, runs)
     assert results.unsettled == ["k0"]
     assert results.notes == {"k0": "not settled within 3 steps (8 of 10 images were); values at the last step"}
 
 
-def test_notes_tell_a_limited_test(tmp_path, published):
-    results = load_results([write_run(tmp_path, "k0", 0, ann={"images": 500})], published)
+def test_notes_tell_a_limited_test(tmp_path):
+    results = compare(tmp_path, [write_run(tmp_path, "k0", 0, ann={"images": 500})])
     assert results.notes == {"k0": "spiking network tested on 5 of 500 images only"}
 
 
-def test_experiment_that_was_not_published(tmp_path, published):
+def test_experiment_that_was_not_published(tmp_path):
     run = write_run(tmp_path, "k0", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
-    results = load_results([run], published)
+    results = compare(tmp_path, [run])
     assert results.published.empty
     assert math.isnan(results.by_precision.at["k0", "snn_accuracy_published"])
 
 
 def test_shipped_published_values():
-    row = load_published(SHIPPED, "mnist-lenet").loc["k1"]
+    row = load_published(CONFIG / "published.csv", "mnist-lenet", ENERGIES).loc["k1"]
     assert (row["snn_accuracy"], row["time_steps"], row["time_steps_from_log"]) == (0.9932, 13, 14)
     assert row["operations_share"] == pytest.approx(3256197.161 / 7186200)
+    assert row["snn_energy_joules"] == pytest.approx(3256197.161 * 0.9e-12)
+    assert row["ann_energy_joules"] == pytest.approx(2395400 * 4.6e-12)
 
 
 def test_missing_file(tmp_path):
@@ -116,6 +115,31 @@ def test_missing_key(tmp_path):
     (folder / "snn.json").write_text(json.dumps(content))
     with pytest.raises(LosslessError, match=r"snn\.json: settled: .*required"):
         RunDirectory.read(folder)
+
+
+def test_violated_certificate_has_no_results(tmp_path):
+    folder = write_run(tmp_path, "k0", 0, certificate={"mismatches": 2, "mismatches_in_settled_images": 2})
+    with pytest.raises(LosslessError, match=r"certificate\.json: violated: 2 neurons of settled images"):
+        RunDirectory.read(folder)
+
+
+def test_notes_tell_the_published_arithmetic(tmp_path):
+    certificate = {"mismatches": 2, "mismatches_in_settled_images": 2}
+    run = write_run(tmp_path, "k0", 0, snn={"arithmetic": "faithful"}, certificate=certificate)
+    results = compare(tmp_path, [run])
+    assert results.notes == {"k0": "simulated in the published code's arithmetic, which is not exact"}
+
+
+def test_certificate_of_another_simulation(tmp_path):
+    folder = write_run(tmp_path, "k0", 0, certificate={"images": 4})
+    with pytest.raises(LosslessError, match=r"certificate\.json: images 4, but .*snn\.json has 5"):
+        RunDirectory.read(folder)
+
+
+def test_what_certificates_compared_is_added_up(two_seeds):
+    table = two_seeds.by_precision
+    assert table.loc["k0", ["mismatches", "neurons_compared"]].tolist() == [0, 90_000]
+    assert table.loc["fp32", ["mismatches", "neurons_compared", "grid_cost"]].isna().all()
 
 
 def test_truncated_log(tmp_path):
@@ -142,36 +166,36 @@ def test_log_of_another_simulation(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value"), [("budget", "paper"), ("experiment", "fashion-mlp"), ("dataset", "digits"), ("neurons", 800)]
 )
-def test_runs_that_do_not_belong_together(tmp_path, published, key, value):
+def test_runs_that_do_not_belong_together(tmp_path, key, value):
     runs = [write_run(tmp_path, "fp32", 0), write_run(tmp_path, "k0", 0, *[{key: value}] * 2)]
     with pytest.raises(LosslessError, match=rf"k0/seed0/ann\.json: {key} {value}, but .*fp32/seed0/ann\.json has"):
-        load_results(runs, published)
+        compare(tmp_path, runs)
 
 
-def test_seeds_simulated_for_different_steps(tmp_path, published):
+def test_seeds_simulated_for_different_steps(tmp_path):
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k0", 1, snn={"simulated_steps": 4})]
     with pytest.raises(LosslessError, match="simulated_steps 4, but"):
-        load_results(runs, published)
+        compare(tmp_path, runs)
 
 
-def test_same_run_twice(tmp_path, published):
+def test_same_run_twice(tmp_path):
     run = write_run(tmp_path, "k0", 0)
     with pytest.raises(LosslessError, match="k0, seed 0 again"):
-        load_results([run, run], published)
+        compare(tmp_path, [run, run])
 
 
-def test_no_runs(published):
+def test_no_runs(tmp_path):
     with pytest.raises(LosslessError, match="no run directories"):
-        load_results([], published)
+        compare(tmp_path, [])
 
 
 def test_published_file_is_missing(tmp_path):
     with pytest.raises(LosslessError, match=r"nowhere\.csv: No such file"):
-        load_published(tmp_path / "nowhere.csv", "mnist-lenet")
+        load_published(tmp_path / "nowhere.csv", "mnist-lenet", ENERGIES)
 
 
 def test_published_file_lacks_a_column(tmp_path):
     path = tmp_path / "published.csv"
     path.write_text("experiment,precision\nmnist-lenet,k0\n")
     with pytest.raises(LosslessError, match="no column ann_accuracy, ann_operations"):
-        load_published(path, "mnist-lenet")
+        load_published(path, "mnist-lenet", ENERGIES)

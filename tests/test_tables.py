@@ -3,10 +3,9 @@
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from run_directories import write_published, write_run
+from run_directories import compare, write_config, write_run
 
 from lossless_snn.commands.table import command
-from lossless_snn.results import load_results
 from lossless_snn.tables import readable
 
 
@@ -24,7 +23,8 @@ def two_seeds(tmp_path):
 
 def test_command_writes_both_tables(tmp_path, two_seeds):
     out = tmp_path / "tables" / "results.csv"
-    arguments = [*map(str, two_seeds), "--out", str(out), "--published", str(write_published(tmp_path))]
+    published, energy = write_config(tmp_path)
+    arguments = [*map(str, two_seeds), "--out", str(out), "--published", str(published), "--energy", str(energy)]
     assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
 
     table = pd.read_csv(out, index_col="precision")
@@ -36,13 +36,21 @@ def test_command_writes_both_tables(tmp_path, two_seeds):
     assert table.at["k0", "operations_per_image_difference"] == 220_000
     assert table.at["k0", "operations_per_image_std"] == pytest.approx(20_000 * 2**0.5, rel=1e-12)
     assert table.at["k0", "neurons"] == 9000
+    # 1.5 pJ an operation; 6 pJ for each of the ANN's 4,000,000 / 3 multiply-accumulates
+    assert table.at["k0", "snn_energy_joules"] == pytest.approx(1.83e-6)
+    assert table.at["k0", "snn_energy_joules_published"] == pytest.approx(1.5e-6)
+    assert table.at["k0", "ann_energy_joules"] == pytest.approx(8e-6)
+    assert table.at["k0", "mismatches"] == 0
+    assert table.at["k0", "neurons_compared"] == 90_000
+    assert pd.isna(table.at["fp32", "neurons_compared"])
+    assert pd.isna(table.at["fp32", "mismatches"])
     assert pd.isna(table.at["fp32", "snn_accuracy"])
     assert pd.isna(table.at["fp32", "settled"])
     assert "| k = 0" in out.with_suffix(".md").read_text()
 
 
 def test_readable_over_two_seeds(tmp_path, two_seeds):
-    text = readable(load_results(two_seeds, write_published(tmp_path)))
+    text = readable(compare(tmp_path, two_seeds))
     table = cells(text)
     assert table["k = 0"] == {
         "precision": "k = 0",
@@ -56,6 +64,9 @@ def test_readable_over_two_seeds(tmp_path, two_seeds):
         "positive / negative spikes an image (published)": "7,020 ± 14 / 1,500 ± 14 (7,000 / 1,500)",
         "operations an image (published)": "1,220,000 ± 28,284 (1,000,000)",
         "of the ANN's (%) (published)": "30.5 ± 0.7 (25.0)",
+        "energy an image (µJ) (from the published operations)": "1.830 ± 0.042 (1.500)",
+        "neurons that differ from the ANN's": "0 of 90,000",
+        "cost of the grid (points)": "0.00",
         "neurons": "9,000",
         "simulated steps": "3",
     }
@@ -65,18 +76,20 @@ def test_readable_over_two_seeds(tmp_path, two_seeds):
     assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"  # noqa: RUF001
     assert "mnist-lenet (MNIST), quick budget (4 epochs, fewer than published)" in text
     assert "seeds 0, 1 (mean ± standard deviation); 5 test images" in text
+    assert "the ANN takes 4,000,000 operations an image, 8.000 µJ" in text
+    assert "6 pJ a multiply-accumulate (ANN), 1.5 pJ a synaptic operation" in text
     assert "†" not in text
 
 
 def test_published_steps_that_their_log_contradicts(tmp_path):
-    table = cells(readable(load_results([write_run(tmp_path, "k1", 0)], write_published(tmp_path))))
+    table = cells(readable(compare(tmp_path, [write_run(tmp_path, "k1", 0)])))
     assert table["k = 1"]["time steps (published)"] == "3 (13; 14 by the log)"
     assert "seeds" not in table["k = 1"]
 
 
 def test_unsettled_precision_has_a_footnote(tmp_path):
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn={"settled": False, "settled_images": 0})]
-    text = readable(load_results(runs, write_published(tmp_path)))
+    text = readable(compare(tmp_path, runs))
     assert list(cells(text)) == ["k = 0", "k = 1 †"]
     assert text.endswith("\n\n† k = 1: not settled within 3 steps (0 of 5 images were); values at the last step.\n")
 
@@ -84,18 +97,33 @@ def test_unsettled_precision_has_a_footnote(tmp_path):
 def test_no_image_settled(tmp_path):
     snn = {"settled": False, "settled_images": 0, "settled_step_mean": None, "settled_step_max": None}
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn=snn)]
-    table = cells(readable(load_results(runs, write_published(tmp_path))))
+    table = cells(readable(compare(tmp_path, runs)))
     assert table["k = 1 †"]["settled step, mean / max"] == "–"  # noqa: RUF001
 
 
 def test_nothing_published_nothing_beside(tmp_path):
     run = write_run(tmp_path, "k3", 0, *[{"experiment": "digits-lenet", "dataset": "digits"}] * 2)
-    text = readable(load_results([run], write_published(tmp_path)))
+    text = readable(compare(tmp_path, [run]))
     assert "published" not in text
     assert "difference" not in text
 
 
 def test_equal_accuracies_differ_by_plus_zero(tmp_path):
     run = write_run(tmp_path, "k0", 0, *[{"accuracy": 0.849999}] * 2)
-    table = cells(readable(load_results([run], write_published(tmp_path))))
+    table = cells(readable(compare(tmp_path, [run])))
     assert table["k = 0"]["difference (points)"] == "+0.00"
+
+
+def test_accuracy_that_the_grid_costs(tmp_path):
+    runs = [write_run(tmp_path, "k0", 0, ann={"accuracy": 0.8012}), write_run(tmp_path, "k1", 0, ann={"images": 6})]
+    table = cells(readable(compare(tmp_path, runs)))
+    assert table["k = 0"]["cost of the grid (points)"] == "0.12"
+    # Not tested on the same images.
+    assert table["k = 1 †"]["cost of the grid (points)"] == "–"  # noqa: RUF001
+
+
+def test_neurons_that_had_not_settled(tmp_path):
+    snn = {"settled": False, "settled_images": 3}
+    text = readable(compare(tmp_path, [write_run(tmp_path, "k1", 0, snn=snn, certificate={"mismatches": 1234})]))
+    assert cells(text)["k = 1 †"]["neurons that differ from the ANN's"] == "1,234 of 45,000"
+    assert "values at the last step; neurons differ from the ANN's in the other images alone." in text

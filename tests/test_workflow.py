@@ -30,7 +30,7 @@ simulation:
   batch_size: 250
 """
 
-FIGURES = {"Draw accuracy_speed", "Draw sparsity", "Draw sops"}
+FIGURES = {"Draw accuracy_speed", "Draw sparsity", "Draw sops", "Draw energy"}
 COMPARISONS = FIGURES | {"Tabulate the results"}
 LEVELS = ("k0", "k1")
 
@@ -113,7 +113,7 @@ def test_all_that_is_promised_is_made(made):
             assert (made / RESULTS / "checkpoints" / precision / "seed0.snn.safetensors").is_file()
         assert {path.name for path in logs.iterdir()} == expected
         assert (made / RESULTS / "checkpoints" / precision / "seed0.safetensors").is_file()
-    figures = {f"{name}.{kind}" for name in ("accuracy_speed", "sparsity", "sops") for kind in ("svg", "png")}
+    figures = {f"{name}.{kind}" for name in ("accuracy_speed", "sparsity", "sops", "energy") for kind in ("svg", "png")}
     assert {path.name for path in (made / RESULTS / "figures").iterdir()} == figures
     assert {path.name for path in (made / RESULTS / "tables").iterdir()} == {"results.csv", "results.md"}
 
@@ -150,6 +150,14 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "published values": (
         lambda root: edit(root / "config/published.csv", "0.9928", "0.9929"),
         COMPARISONS,
+    ),
+    "what an operation costs": (
+        lambda root: edit(root / "config/energy.yaml", "addition: 0.9", "addition: 0.8"),
+        {"Draw energy", "Tabulate the results"},
+    ),
+    "a deleted certificate": (
+        lambda root: (root / RESULTS / "logs/k1/seed0/certificate.json").unlink(),
+        jobs("Simulate", "k1") | COMPARISONS,
     ),
     "a deleted log": (
         lambda root: (root / RESULTS / "logs/k1/seed0/spike_num.txt").unlink(),
@@ -248,6 +256,7 @@ def test_every_artifact_is_a_target_by_itself(made, target, expected):
         ("config/config.yaml", "seeds: [0]", "seeds: [zero]", r"config/config\.yaml: seeds\.0: .*'zero'.*"),
         ("config/config.yaml", "seeds: [0]", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
         ("config/config.yaml", "[tiny]", "[tinny]", r"config/config\.yaml: experiments: 'tinny' has no file.*"),
+        ("config/energy.yaml", "addition: 0.9", "addition: no", r"config/energy\.yaml: addition: .*"),
         ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),
         ("config/experiments/tiny.yaml", "epochs: 1", "epochs: no", r"config/experiments/tiny\.yaml: .*epochs: .*"),
         ("config/experiments/tiny.yaml", "quick:", "paper:", r"config/experiments/tiny\.yaml: .*no budget 'quick'.*"),

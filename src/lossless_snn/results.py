@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from .datasets.catalogue import DATASETS
+from .energy import ENERGY, OperationEnergies, read_energies
 from .errors import LosslessError
 from .experiments import BudgetName, Count, Precision, quantiser_level, validate
 
@@ -22,6 +23,7 @@ MARK = "†"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
+Number = Annotated[int, Field(ge=0)]
 
 
 class Quantity(NamedTuple):
@@ -45,16 +47,25 @@ QUANTITIES = (
     Quantity("negative_spikes_per_image", "negative_spikes_per_image"),
     Quantity("operations_per_image", "sops_per_image"),
     Quantity("operations_share", "operations_share"),
+    Quantity("snn_energy_joules", "snn_energy_joules"),
+    Quantity("grid_cost"),
+    Quantity("mismatches"),
+    Quantity("neurons_compared", measured=False),
     Quantity("ann_operations", "ann_operations", measured=False),
+    Quantity("ann_energy_joules", "ann_energy_joules", measured=False),
     Quantity("neurons", "neurons", measured=False),
     Quantity("simulated_steps", "simulated_steps", measured=False),
 )
 
 
-class Record(BaseModel):
-    """What ann.json and snn.json share; keys that are not listed are nobody's concern here."""
+class Lenient(BaseModel):
+    """A model for which keys that are not listed are nobody's concern."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Record(Lenient):
+    """What ann.json and snn.json share."""
 
     experiment: str
     budget: BudgetName
@@ -76,9 +87,10 @@ class AnnRecord(Record):
 class SnnRecord(Record):
     """snn.json: the spiking network at the last simulated step."""
 
+    arithmetic: Literal["exact", "faithful"]
     time_steps: Count
     settled: bool
-    settled_images: Annotated[int, Field(ge=0)]
+    settled_images: Number
     settled_step_mean: Amount | None
     settled_step_max: Amount | None
     positive_spikes_per_image: Amount
@@ -88,13 +100,24 @@ class SnnRecord(Record):
     batch_size: Count
 
 
+class CertificateRecord(Lenient):
+    """certificate.json: every neuron's net spike count beside the activation of the ANN on the same grid."""
+
+    images: Count
+    neurons_compared: Count
+    mismatches: Number
+    mismatches_in_settled_images: Number
+    grid_ann_accuracy: Share
+
+
 @dataclass(frozen=True)
 class RunDirectory:
-    """The logs of one network: `ann` and, but for FP32, `snn` and the four log files."""
+    """The logs of one network: `ann` and, but for FP32, `snn`, its `certificate` and the four log files."""
 
     path: Path
     ann: AnnRecord
-    snn: SnnRecord | None
+    snn: SnnRecord | None = None
+    certificate: CertificateRecord | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "RunDirectory":
@@ -102,10 +125,17 @@ class RunDirectory:
         path = Path(path)
         ann = _read_record(AnnRecord, path / "ann.json")
         if ann.precision == "fp32":
-            return cls(path, ann, None)
+            return cls(path, ann)
         snn = _read_record(SnnRecord, path / "snn.json")
         _agree(path / "snn.json", snn, path / "ann.json", ann, (*_COMMON, "precision", "seed"))
-        return cls(path, ann, snn)
+        certificate = _read_record(CertificateRecord, path / "certificate.json")
+        _agree(path / "certificate.json", certificate, path / "snn.json", snn, ("images",))
+        if snn.arithmetic == "exact" and certificate.mismatches_in_settled_images:
+            raise LosslessError(
+                f"{path / 'certificate.json'}: violated: {certificate.mismatches_in_settled_images:,} neurons of "
+                "settled images differ from the ANN's; convert and simulate again"
+            )
+        return cls(path, ann, snn, certificate)
 
     def log(self, name: str) -> np.ndarray:
         """A log file as int64 (batches, steps): one integer a line, batch after batch.
@@ -139,8 +169,15 @@ class RunDirectory:
 
 # What runs that are compared must have in common.
 _COMMON = ("experiment", "budget", "dataset", "neurons", "ann_operations")
-# Not a mean over the seeds: the worst of them.
-_WORST = {"settled": "all", "settled_step_max": "max"}
+
+
+def _total(values: pd.Series) -> float:
+    # FP32, which has none, must not add up to 0.
+    return values.sum(min_count=1)
+
+
+# Not a mean over the seeds: the worst of them, or all that was compared.
+_OVER_SEEDS = {"settled": "all", "settled_step_max": "max", "mismatches": _total, "neurons_compared": _total}
 
 
 @dataclass(frozen=True)
@@ -150,6 +187,7 @@ class Results:
     runs: tuple[RunDirectory, ...]
     published: pd.DataFrame
     """The experiment's rows of published.csv by precision; no rows where nothing was published."""
+    energies: OperationEnergies
 
     @property
     def first(self) -> AnnRecord:
@@ -159,7 +197,7 @@ class Results:
     @cached_property
     def by_run(self) -> pd.DataFrame:
         """One row a run: precision, seed, settled, every one of `QUANTITIES` and what the notes need."""
-        return pd.DataFrame([_row(run) for run in self.runs])
+        return pd.DataFrame([_row(run, self.energies) for run in self.runs])
 
     @cached_property
     def by_precision(self) -> pd.DataFrame:
@@ -167,18 +205,19 @@ class Results:
 
         its mean over the seeds, `_std` (of the sample, divided by n - 1; NaN for one seed),
         `_published`, and `_difference` (ours minus published), as far as it can have them.
-        The settled step's maximum is that over all seeds.
+        The settled step's maximum is that over all seeds; what the certificates compare is added up.
+        Published energies are derived: nobody published them, but the operations that they follow from.
         """
         names = [quantity.name for quantity in QUANTITIES]
         groups = self.by_run.groupby("precision", sort=False)
         summary = groups[names].mean()
-        for name, worst in _WORST.items():
-            summary[name] = groups[name].agg(worst)
+        for name, way in _OVER_SEEDS.items():
+            summary[name] = groups[name].agg(way)
         summary.insert(0, "seeds", groups.size())
         spread = groups[names].std()
         published = self.published.reindex(summary.index)
         for name, column, measured in QUANTITIES:
-            if measured and name not in _WORST:
+            if measured and name not in _OVER_SEEDS:
                 summary[f"{name}_std"] = spread[name]
             if column:
                 summary[f"{name}_published"] = published[column]
@@ -233,6 +272,10 @@ class Results:
                     f"not settled within {runs['simulated_steps'].max():.0f} steps "
                     f"({settled:,} of {images:,} images were); values at the last step"
                 )
+                if runs["mismatches"].sum() and not runs["mismatches_settled"].sum():
+                    sentences.append("neurons differ from the ANN's in the other images alone")
+            if "faithful" in set(runs["arithmetic"]):
+                sentences.append("simulated in the published code's arithmetic, which is not exact")
             if images and images < runs["images"].sum():
                 sentences.append(f"spiking network tested on {images:,} of {int(runs['images'].sum()):,} images only")
             if sentences:
@@ -254,8 +297,10 @@ def precision_title(precision: str) -> str:
     return "FP32" if precision == "fp32" else f"k = {precision[1:]}"
 
 
-def load_results(paths: Iterable[str | Path], published: str | Path = PUBLISHED) -> Results:
-    """Read run directories, and what was published of their experiment.
+def load_results(
+    paths: Iterable[str | Path], published: str | Path = PUBLISHED, energy: str | Path = ENERGY
+) -> Results:
+    """Read run directories, what was published of their experiment, and what operations cost.
 
     Raises LosslessError where there is no run, a file is missing or malformed, or the runs do
     not belong together: another experiment or budget, the same network twice, other steps.
@@ -269,15 +314,16 @@ def load_results(paths: Iterable[str | Path], published: str | Path = PUBLISHED)
             raise LosslessError(f"{run.path}: {run.ann.precision}, seed {run.ann.seed} again, after {before.path}")
         if run.ann.precision == before.ann.precision and run.snn:
             names = run.path / "snn.json", before.path / "snn.json"
-            _agree(names[0], run.snn, names[1], before.snn, ("simulated_steps", "images"))
-    return Results(tuple(runs), load_published(published, runs[0].ann.experiment))
+            _agree(names[0], run.snn, names[1], before.snn, ("arithmetic", "simulated_steps", "images"))
+    energies = read_energies(energy)
+    return Results(tuple(runs), load_published(published, runs[0].ann.experiment, energies), energies)
 
 
-def load_published(path: str | Path, experiment: str) -> pd.DataFrame:
-    """The rows of published.csv for `experiment` (there may be none), by precision.
+def load_published(path: str | Path, experiment: str, energies: OperationEnergies) -> pd.DataFrame:
+    """The rows of published.csv for `experiment` (there may be none), by precision, and what follows from them:
 
-    Adds `operations_share`, of the ANN's operations. Raises LosslessError where the file or a
-    column is missing.
+    `operations_share`, of the ANN's operations, and both networks' energies. Raises LosslessError
+    where the file or a column is missing.
     """
     try:
         table = pd.read_csv(path)
@@ -285,11 +331,14 @@ def load_published(path: str | Path, experiment: str) -> pd.DataFrame:
         raise LosslessError(f"{path}: {error.strerror}; --published names the published values") from None
     except ValueError as error:
         raise LosslessError(f"{path}: not a CSV table ({error})") from None
-    columns = {quantity.published for quantity in QUANTITIES} - {None, "operations_share"}
+    derived = {"operations_share", "ann_energy_joules", "snn_energy_joules"}
+    columns = {quantity.published for quantity in QUANTITIES} - derived - {None}
     missing = columns.union(["experiment", "precision", "time_steps_from_log"]).difference(table.columns)
     if missing:
         raise LosslessError(f"{path}: no column {', '.join(sorted(missing))}")
     table["operations_share"] = table["sops_per_image"] / table["ann_operations"]
+    table["ann_energy_joules"] = energies.of_ann(table["ann_operations"])
+    table["snn_energy_joules"] = energies.of_snn(table["sops_per_image"])
     return table[table["experiment"] == experiment].set_index("precision")
 
 
@@ -298,21 +347,35 @@ def _order(run: RunDirectory) -> tuple[int, int]:
     return (-1 if level is None else level, run.ann.seed)
 
 
-def _row(run: RunDirectory) -> dict[str, Any]:
+def _row(run: RunDirectory, energies: OperationEnergies) -> dict[str, Any]:
     ann, snn = run.ann, run.snn
     row = {"precision": ann.precision, "seed": ann.seed, "images": ann.images, "ann_accuracy": ann.accuracy}
-    row |= {"neurons": ann.neurons, "ann_operations": ann.ann_operations, "settled": snn is None or snn.settled}
+    row |= {"neurons": ann.neurons, "ann_operations": ann.ann_operations}
+    row |= {"ann_energy_joules": energies.of_ann(ann.ann_operations), "settled": snn is None or snn.settled}
+    row["arithmetic"] = snn and snn.arithmetic
     spiking = {
         "snn_images": snn and snn.images,
         "snn_accuracy": snn and snn.accuracy,
         "operations_share": snn and snn.operations_per_image / snn.ann_operations,
+        "snn_energy_joules": snn and energies.of_snn(snn.operations_per_image),
+        "grid_cost": _grid_cost(run),
+        "mismatches": snn and run.certificate.mismatches,
+        "mismatches_settled": snn and run.certificate.mismatches_in_settled_images,
+        "neurons_compared": snn and run.certificate.neurons_compared,
     }
-    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled"}
+    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled", "arithmetic"}
     spiking |= {name: snn and getattr(snn, name) for name in sorted(of_snn)}
     return row | {name: np.nan if value is None else float(value) for name, value in spiking.items()}
 
 
-def _read_record(model: type[Record], path: Path) -> Any:
+def _grid_cost(run: RunDirectory) -> float | None:
+    """Accuracy of the ANN in single precision minus that on the grid; None unless both saw the same images."""
+    if run.certificate is None or run.certificate.images != run.ann.images:
+        return None
+    return run.ann.accuracy - run.certificate.grid_ann_accuracy
+
+
+def _read_record(model: type[Lenient], path: Path) -> Any:
     try:
         content = json.loads(_read_text(path))
     except ValueError as error:
@@ -336,7 +399,7 @@ def _integer(line: str, path: Path, number: int) -> int:
         raise LosslessError(f"{path}: line {number}: '{line}' is no integer; simulate again") from None
 
 
-def _agree(path: Path, record: Record, other_path: Path, other: Record, keys: tuple[str, ...]) -> None:
+def _agree(path: Path, record: Lenient, other_path: Path, other: Lenient, keys: tuple[str, ...]) -> None:
     for key in keys:
         ours, theirs = getattr(record, key), getattr(other, key)
         if ours != theirs:

@@ -63,6 +63,7 @@ class Figures(Strict):
     accuracy_speed: FigureStyle = FigureStyle()
     sparsity: FigureStyle = FigureStyle()
     sops: FigureStyle = FigureStyle()
+    energy: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):

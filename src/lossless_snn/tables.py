@@ -16,18 +16,19 @@ ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
 class Column:
     """A column of results.md: one or two quantities of `Results.by_precision` in one format.
 
-    Where `published`, the published values follow in parentheses, and after them, where it
-    differs, the one that `also` names and explains. `otherwise` is the quantity to show where a
-    precision has not got the first.
+    Where `published` says what they are, the published values follow in parentheses, and after
+    them, where it differs, the one that `also` names and explains. `otherwise` is the quantity to
+    show where a precision has not got the first.
     """
 
     heading: str
     quantities: tuple[str, ...]
     form: Callable[[float], str] = "{:,.0f}".format
     scale: float = 1
-    published: bool = False
+    published: str = ""
     also: tuple[str, str] | None = None
     otherwise: tuple[str, ...] = ()
+    between: str = " / "
 
     def cell(self, row: pd.Series) -> str:
         """The text for one precision."""
@@ -38,8 +39,8 @@ class Column:
         beside = [row[f"{name}_published"] for name in quantities] if self.published else []
         theirs = [self._value(value) for value in beside if pd.notna(value)]
         if not theirs:
-            return " / ".join(ours)
-        return f"{' / '.join(ours)} ({' / '.join(theirs)}{self._aside(row, beside[0])})"
+            return self.between.join(ours)
+        return f"{self.between.join(ours)} ({self.between.join(theirs)}{self._aside(row, beside[0])})"
 
     def _aside(self, row: pd.Series, published: float) -> str:
         name, meaning = self.also or (None, "")
@@ -63,6 +64,7 @@ def _steps(value: float) -> str:
 
 
 _TWO_DIGITS = "{:.2f}".format
+_PUBLISHED, _DERIVED = "published", "from the published operations"
 
 
 COLUMNS = (
@@ -71,15 +73,24 @@ COLUMNS = (
     Column("SNN accuracy (%)", ("snn_accuracy",), _TWO_DIGITS, 100),
     Column("published (%)", ("snn_accuracy_published",), _TWO_DIGITS, 100, otherwise=("ann_accuracy_published",)),
     Column("difference (points)", ("snn_accuracy_difference",), _points, 100, otherwise=("ann_accuracy_difference",)),
-    Column("time steps", ("time_steps",), _steps, published=True, also=("time_steps_from_log_published", "by the log")),
+    Column(
+        "time steps",
+        ("time_steps",),
+        _steps,
+        published=_PUBLISHED,
+        also=("time_steps_from_log_published", "by the log"),
+    ),
     Column("settled step, mean / max", ("settled_step_mean", "settled_step_max"), _steps),
     Column(
         "positive / negative spikes an image",
         ("positive_spikes_per_image", "negative_spikes_per_image"),
-        published=True,
+        published=_PUBLISHED,
     ),
-    Column("operations an image", ("operations_per_image",), published=True),
-    Column("of the ANN's (%)", ("operations_share",), "{:.1f}".format, 100, published=True),
+    Column("operations an image", ("operations_per_image",), published=_PUBLISHED),
+    Column("of the ANN's (%)", ("operations_share",), "{:.1f}".format, 100, published=_PUBLISHED),
+    Column("energy an image (µJ)", ("snn_energy_joules",), "{:,.3f}".format, 1e6, published=_DERIVED),
+    Column("neurons that differ from the ANN's", ("mismatches", "neurons_compared"), between=" of "),
+    Column("cost of the grid (points)", ("grid_cost",), "{:z.2f}".format, 100),
     Column("neurons", ("neurons",)),
     Column("simulated steps", ("simulated_steps",)),
 )
@@ -123,9 +134,13 @@ def readable(results: Results) -> str:
 
 
 def _cells(precision: str, row: pd.Series, results: Results) -> dict[str, str]:
-    beside = {column: column.published and len(results.published) > 0 for column in COLUMNS}
-    headings = {column: f"{column.heading} (published)" if beside[column] else column.heading for column in COLUMNS}
-    return {"precision": results.marked_title(precision)} | {headings[column]: column.cell(row) for column in COLUMNS}
+    cells = {_heading(column, results): column.cell(row) for column in COLUMNS}
+    return {"precision": results.marked_title(precision), **cells}
+
+
+def _heading(column: Column, results: Results) -> str:
+    beside = column.published and len(results.published) > 0
+    return f"{column.heading} ({column.published})" if beside else column.heading
 
 
 def _caption(results: Results) -> str:
@@ -133,7 +148,9 @@ def _caption(results: Results) -> str:
     spread = " (mean ± standard deviation)" if results.several_seeds else ""
     return (
         f"**{results.subject}**; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}{spread}; "
-        f"{results.first.images:,} test images; the ANN takes {results.first.ann_operations:,} operations an image."
+        f"{results.first.images:,} test images; the ANN takes {results.first.ann_operations:,} operations an image, "
+        f"{1e6 * results.energies.of_ann(results.first.ann_operations):,.3f} µJ. Energies are estimates "
+        f"({results.energies.terms})."
     )
 
 

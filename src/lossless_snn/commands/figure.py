@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .. import figures
+from ..energy import ENERGY
 from ..errors import LosslessError
 from ..experiments import validate
 from ..figures.options import FigureStyle
@@ -22,9 +23,10 @@ from ..results import PUBLISHED, load_results
 )
 @click.option("--style", default="{}", metavar="JSON", help=f"Any of {', '.join(FigureStyle.model_fields)}.")
 @click.option("--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours.")
-def command(name, runs, stem, style, published) -> None:
+@click.option("--energy", type=click.Path(path_type=Path), default=ENERGY, help="What an operation costs.")
+def command(name, runs, stem, style, published, energy) -> None:
     """Draw figure NAME from one experiment's runs, as SVG and PNG."""
-    looks, results = _style(style), load_results(runs, published)
+    looks, results = _style(style), load_results(runs, published, energy)
     render(import_module(f"{figures.__name__}.{name}").draw, results, looks, stem)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..energy import ENERGY
 from ..results import PUBLISHED, load_results
 from ..tables import write_tables
 
@@ -12,6 +13,7 @@ from ..tables import write_tables
 @click.argument("runs", metavar="RUN_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="results.csv to write.")
 @click.option("--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours.")
-def command(runs, out, published) -> None:
+@click.option("--energy", type=click.Path(path_type=Path), default=ENERGY, help="What an operation costs.")
+def command(runs, out, published, energy) -> None:
     """Write the results of one experiment's runs as CSV, and as Markdown beside it."""
-    write_tables(load_results(runs, published), out)
+    write_tables(load_results(runs, published, energy), out)

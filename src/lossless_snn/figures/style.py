@@ -31,10 +31,10 @@ def render(draw: Callable[[Results, FigureStyle], Figure], results: Results, sty
                 figure.savefig(partial, format=suffix[1:], metadata=metadata)
 
 
-def new_figure(results: Results, style: FigureStyle, title: str) -> Figure:
+def new_figure(results: Results, style: FigureStyle, title: str, *notes: str) -> Figure:
     """An empty figure of the style's size, titled with what it shows and for which experiment and budget.
 
-    Notes on precisions (not settled, ...) stand below it.
+    `notes`, and those on precisions (not settled, ...), stand below it.
     """
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
@@ -42,7 +42,7 @@ def new_figure(results: Results, style: FigureStyle, title: str) -> Figure:
     spread = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
     heading = [title, *_wrapped(results.subject + spread, style)]
     figure.suptitle("\n".join(heading), x=0.01, ha="left", linespacing=1.4)
-    footnotes = [line for footnote in results.footnotes for line in _wrapped(footnote, style)]
+    footnotes = [line for footnote in (*notes, *results.footnotes) for line in _wrapped(footnote, style)]
     if footnotes:
         figure.supxlabel("\n".join(footnotes), x=0.01, ha="left")
     return figure
