@@ -8,35 +8,42 @@ def figure_energies(wildcards):
     return energies if wildcards.figure == "energy" else None
 
 
-rule figure:
-    input:
-        measures,
-        published=PUBLISHED,
-    output:
-        report(
-            FIGURE + ".svg",
-            caption="../report/{figure}.rst",
-            category="{experiment}",
-            subcategory="{budget}",
-            labels={"what": "{figure}"},
-        ),
-        FIGURE + ".png",
-    log:
-        "results/{budget}/{experiment}/jobs/{figure}.log",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        runs=run_folders,
-        stem=subpath(output[0], strip_suffix=".svg"),
-        style=style,
-        energies=figure_energies,
-        dataset=dataset,
-        # `figure NAME` runs lossless_snn.figures.NAME.
-        code=code("commands.figure", "figures.{figure}"),
-    message:
-        "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
-    shell:
-        "lossless-snn figure {wildcards.figure} {params.runs} --out {params.stem}"
-        " --style {params.style:q} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+# A rule each, because a caption cannot depend on a wildcard.
+for name in FIGURES:
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            measures,
+            published=PUBLISHED,
+        output:
+            report(
+                FIGURE + ".svg",
+                caption=f"../report/{name}.rst",
+                category="{experiment}",
+                subcategory="{budget}",
+                labels={"what": "{figure}"},
+            ),
+            FIGURE + ".png",
+        log:
+            "results/{budget}/{experiment}/jobs/{figure}.log",
+        wildcard_constraints:
+            figure=name,
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            runs=run_folders,
+            stem=subpath(output[0], strip_suffix=".svg"),
+            style=style,
+            energies=figure_energies,
+            dataset=dataset,
+            # `figure NAME` runs lossless_snn.figures.NAME.
+            code=code("commands.figure", "figures.{figure}"),
+        message:
+            "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
+        shell:
+            "lossless-snn figure {wildcards.figure} {params.runs} --out {params.stem}"
+            " --style {params.style:q} --published {input.published} --energy {ENERGY} > {log} 2>&1"
