@@ -47,7 +47,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     # The copy's sources, not those of the environment.
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "snakemake", "--directory", str(folder), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
 
 
 def planned(folder: Path, *arguments: str) -> set[str]:
