@@ -21,12 +21,14 @@ PACKAGE = Path(__file__).parent
 # (which its place in the statement tells already).
 _SILENT_FIELDS = {"kind", "type_comment", "ctx"}
 
-# Not followed, because what they give is known otherwise: fetched files are checked against their SHA-256,
-# the catalogue's entry of the data set in use is a param of each rule, and the last is this module.
+# Not followed, because what they give is known otherwise: fetched files are checked against their SHA-256;
+# the catalogue's entry of the data set in use, and what a step takes from the experiment file, are params
+# of its rule; the last is this module.
 BOUNDARIES = {
     "lossless_snn.datasets.sources",
     "lossless_snn.datasets.digits",
     "lossless_snn.datasets.catalogue",
+    "lossless_snn.experiments",
     "lossless_snn.fingerprint",
 }
 

@@ -67,6 +67,7 @@ def train(
     images = load(recipe["dataset"], "train", local=local)
     train_set, validation_set = split(images, recipe, target)
     schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
+    title = f"{identity['experiment']} {identity['precision']} seed {identity['seed']}"
     starts = np.cumsum([0] + [phase["epochs"] for phase in recipe["phases"]])
 
     network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
@@ -82,7 +83,7 @@ def train(
             state.optimiser = _adam(network, schedule[epoch])
         started = time.perf_counter()
         batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
-        loss, correct = _run_epoch(state, train_set, batches, f"epoch {epoch + 1}/{len(schedule)}")
+        loss, correct = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
         validation_loss, validation_accuracy = accuracy(network, *validation_set)
         row = (
             epoch + 1,
@@ -99,7 +100,7 @@ def train(
         _save(state, state_path, identity)
         _write_history(history_path, state.history)
         print(
-            f"epoch {epoch + 1}/{len(schedule)}: train loss {loss:.4f}, accuracy {correct:.2%}; "
+            f"{title}, epoch {epoch + 1}/{len(schedule)}: train loss {loss:.4f}, accuracy {correct:.2%}; "
             f"validation loss {validation_loss:.4f}, accuracy {validation_accuracy:.2%}; {row[-1]:.1f} s",
             flush=True,
         )

@@ -53,7 +53,10 @@ def command(snn, logs, steps, batch_size, limit, arithmetic, engine, device, thr
     write_json(logs / "certificate.json", proof)
     # Rounding may differ from the grid's: there a mismatch is a finding, in exact arithmetic it is a bug.
     if arithmetic == "exact" and certificate.first_offender:
-        raise LosslessError(f"{snn}: not lossless: {certificate.first_offender} (see {logs}/certificate.json)")
+        raise LosslessError(
+            f"{snn}: not lossless: {proof['mismatches_in_settled_images']} neurons at rest differ from the ANN's, "
+            f"the first in {certificate.first_offender}"
+        )
     measures.write_logs(logs)
     summary = measures.summary()
     result = {key: network.metadata[key] for key in ("experiment", "budget", "precision", "seed", "dataset")}
