@@ -11,16 +11,16 @@ from .errors import LosslessError
 
 
 class _CommandModules(click.Group):
-    """Finds command NAME in module `commands.NAME`, so that no command pays for another's imports."""
+    """Finds command A-NAME in module `commands.a_name`, so that no command pays for another's imports."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(module.name.removesuffix("_") for module in iter_modules(commands.__path__))
+        return sorted(module.name.removesuffix("_").replace("_", "-") for module in iter_modules(commands.__path__))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(context):
             return None
         # A module cannot be called `import`; the command can.
-        module = f"{name}_" if name == "import" else name
+        module = f"{name}_" if name == "import" else name.replace("-", "_")
         return import_module(f"{commands.__name__}.{module}").command
 
 

@@ -83,6 +83,13 @@ class Simulation(Strict):
     batch_size: Count
 
 
+class Comparison(Strict):
+    """Steps and test images of the comparison with other neurons, some of which need many more steps."""
+
+    steps: Count = 100
+    images: Count = 1000
+
+
 class Experiment(Strict):
     """One network on one data set, with its recipe."""
 
@@ -91,6 +98,7 @@ class Experiment(Strict):
     padding: Literal["valid", "same"] = "valid"
     training: Training
     simulation: Simulation
+    comparison: Comparison = Comparison()
 
     @model_validator(mode="after")
     def _network_fits(self) -> "Experiment":

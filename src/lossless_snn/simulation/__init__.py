@@ -23,10 +23,16 @@ class Simulator(Protocol):
 
 
 def simulator(
-    network: SpikingNetwork, engine: str = "auto", threads: int = 1, device: str = "cpu", arithmetic: str = "exact"
+    network: SpikingNetwork,
+    engine: str = "auto",
+    threads: int = 1,
+    device: str = "cpu",
+    arithmetic: str = "exact",
+    negative_spikes: bool = True,
 ) -> Simulator:
     """The engine asked for; "auto" is the event-driven one where it can be: on a CPU, with numba, exactly.
 
+    Without `negative_spikes` the method's neuron fires upwards only, for comparison.
     Raises LosslessError where faithful arithmetic is asked of the event-driven engine, whose sums are of integers.
     """
     if arithmetic == "faithful" and engine == "event":
@@ -35,7 +41,7 @@ def simulator(
     if engine == "event" or (engine == "auto" and eventful):
         from .events import EventSimulator  # numba takes a second to import
 
-        return EventSimulator(network, threads)
+        return EventSimulator(network, threads, negative_spikes)
     from .dense import DenseSimulator  # and torch several
 
-    return DenseSimulator(network, threads, device, arithmetic)
+    return DenseSimulator(network, threads, device, arithmetic, negative_spikes)

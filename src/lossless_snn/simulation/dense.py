@@ -50,15 +50,24 @@ _NUMBERS = {"exact": _exact, "faithful": _faithful}
 
 
 class DenseSimulator:
-    """A spiking network in 64-bit floats, on `threads` threads of the CPU or on a GPU."""
+    """A spiking network in 64-bit floats, on `threads` threads of the CPU or on a GPU.
+
+    Without `negative_spikes` a neuron fires upwards only: s = +1 if d > theta, else 0.
+    """
 
     def __init__(
-        self, network: SpikingNetwork, threads: int = 1, device: str = "cpu", arithmetic: str = "exact"
+        self,
+        network: SpikingNetwork,
+        threads: int = 1,
+        device: str = "cpu",
+        arithmetic: str = "exact",
+        negative_spikes: bool = True,
     ) -> None:
         torch.set_num_threads(threads)
         self._device = torch.device(device)
         self._layers = network.layers
         self._must_be_exact = arithmetic == "exact"
+        self._floor = -NEGATIVE_TOLERANCE if negative_spikes else -np.inf
         self._hidden, readout, self._pixel = _NUMBERS[arithmetic](network)
         self._readout = self._tensor(readout)
         self._fan_out = [self._tensor(layer.fan_out) for layer in self._layers[1:]]
@@ -75,7 +84,7 @@ class DenseSimulator:
         """
         images = len(pixels)
         populations = [
-            _Population(layer, *map(self._tensor, constants), images)
+            _Population(layer, *map(self._tensor, constants), self._floor, images)
             for layer, constants in zip(self._layers, self._hidden, strict=False)
         ]
         predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
@@ -107,10 +116,15 @@ class DenseSimulator:
 
 
 class _Population:
-    """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W)."""
+    """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W).
 
-    def __init__(self, layer: Layer, weight: Tensor, threshold: Tensor, base: Tensor, images: int) -> None:
-        self.layer, self.weight = layer, weight
+    Below `floor`, which is -inf where there are none, they emit negative spikes.
+    """
+
+    def __init__(
+        self, layer: Layer, weight: Tensor, threshold: Tensor, base: Tensor, floor: float, images: int
+    ) -> None:
+        self.layer, self.weight, self.floor = layer, weight, floor
         self.threshold, self.base = threshold[:, None, None], base[:, None, None]
         self.membrane = torch.zeros((images, *layer.out_shape), dtype=torch.float64, device=weight.device)
         self.shadow = self.base + self.membrane
@@ -130,9 +144,9 @@ class _Population:
         return spikes
 
     def _spikes(self) -> Tensor:
-        """s = +1 if d > theta, -1 if d < -1e-5, else 0, with d = max(V, b) - Q."""
+        """s = +1 if d > theta, -1 if d < floor, else 0, with d = max(V, b) - Q."""
         d = torch.maximum(self.membrane, self.base) - self.shadow
-        return (d > self.threshold).double() - (d < -NEGATIVE_TOLERANCE).double()
+        return (d > self.threshold).double() - (d < self.floor).double()
 
     def at_rest(self) -> Tensor:
         """Whether no neuron of an image would spike without further input, (N,)."""

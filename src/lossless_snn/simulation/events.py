@@ -27,10 +27,14 @@ _TARGET, _ROWS, _LENGTH, _TAP, _FAN_OUT = range(5)
 
 
 class EventSimulator:
-    """A spiking network laid out for event-driven simulation on `threads` threads."""
+    """A spiking network laid out for event-driven simulation on `threads` threads.
 
-    def __init__(self, network: SpikingNetwork, threads: int = 1) -> None:
+    Without `negative_spikes` a neuron fires upwards only: s = +1 if d > theta, else 0.
+    """
+
+    def __init__(self, network: SpikingNetwork, threads: int = 1, negative_spikes: bool = True) -> None:
         self._threads = threads
+        self._negative_spikes = negative_spikes
         self._layers = network.layers
         weights = [layer.grid_weight for layer in network.hidden] + [network.grid_readout]
         self._constants = (
@@ -53,7 +57,7 @@ class EventSimulator:
         counts = np.empty((images, neurons), dtype=np.int32)
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
         numba.set_num_threads(min(self._threads, numba.config.NUMBA_NUM_THREADS))
-        _simulate(channels_last, *self._constants, *records, settled_step, counts)
+        _simulate(channels_last, *self._constants, self._negative_spikes, *records, settled_step, counts)
         return Trace(*records, settled_step, self._by_layer(counts))
 
     def _by_layer(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -109,7 +113,7 @@ def _window(layer: Layer, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(parallel=True, cache=True)
-def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitudes,
+def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitudes, falls,
               predictions, positive, negative, operations, settled_step, counts):  # fmt: skip
     for image in prange(pixels.shape[0]):
         steps = predictions.shape[1]
@@ -139,12 +143,12 @@ def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitude
                 if reach < 2.0**31:
                     narrow = np.empty(neurons, dtype=np.int32)
                     place, channel, sign, starts, rest = _spikes(
-                        narrow, received, row, reached, taps, threshold.astype(np.int32), offset, net, peaks
+                        narrow, received, row, reached, taps, threshold.astype(np.int32), offset, falls, net, peaks
                     )
                 else:
                     wide = np.empty(neurons, dtype=np.int64)
                     place, channel, sign, starts, rest = _spikes(
-                        wide, received, row, reached, taps, threshold, offset, net, peaks
+                        wide, received, row, reached, taps, threshold, offset, falls, net, peaks
                     )
             at_rest = at_rest and rest
             crossed = positions[layers[index + 1, _POSITIONS_AT] :]
@@ -279,10 +283,11 @@ def _first_spikes(membrane, threshold, steps, net):
 
 
 @njit(cache=True)
-def _spikes(membrane, received, row, reached, taps, threshold, offset, net, peaks):
+def _spikes(membrane, received, row, reached, taps, threshold, offset, falls, net, peaks):
     """Spikes of a layer that receives the given ones; `net` gets net counts, `peaks` their maxima by channel.
 
     `membrane` gives room, and the type of the arithmetic; `threshold` has the same type.
+    `falls` says whether there are negative spikes.
     """
     place, channel, sign, starts = received
     steps = starts.size - 1
@@ -300,7 +305,7 @@ def _spikes(membrane, received, row, reached, taps, threshold, offset, net, peak
         for i in range(starts[step], starts[step + 1]):
             _receive(membrane, place[i], channel[i], sign[i], row, reached, taps)
         if fired or starts[step + 1] > starts[step]:
-            _fire(membrane, passed, threshold, emitted_bytes)
+            _fire(membrane, passed, threshold, falls, emitted_bytes)
             if spike + membrane.size > out_place.size:
                 more = _room(2 * out_place.size + membrane.size)
                 more[0][:spike], more[1][:spike] = out_place[:spike], out_channel[:spike]
@@ -321,13 +326,13 @@ def _spikes(membrane, received, row, reached, taps, threshold, offset, net, peak
             fired = spike > before
         out_starts[step + 1] = spike
     if fired:
-        _fire(membrane, passed, threshold, emitted_bytes)
+        _fire(membrane, passed, threshold, falls, emitted_bytes)
         fired = emitted.any()
     return out_place, out_channel, out_sign, out_starts, not fired
 
 
 @njit(cache=True)
-def _fire(membrane, passed, threshold, emitted):
+def _fire(membrane, passed, threshold, falls, emitted):
     """One step of every neuron; `passed` is its net count times its threshold."""
     filters = threshold.size
     for position in range(membrane.size // filters):
@@ -336,7 +341,7 @@ def _fire(membrane, passed, threshold, emitted):
         e = emitted[position * filters : (position + 1) * filters]
         for i in range(filters):
             excess = max(m[i], 0) - p[i]
-            s = np.int32(excess >= threshold[i]) - np.int32(excess < 0)
+            s = np.int32(excess >= threshold[i]) - np.int32(falls & (excess < 0))
             p[i] += s * threshold[i]
             e[i] = s
 
