@@ -40,6 +40,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/simulate.smk"
+include: "workflow/rules/noise.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 
@@ -78,5 +79,6 @@ rule paper:
 rule made:
     input:
         [artifacts(*pair) for pair in made_before()],
+        requested_before(),
     message:
         "Everything made before is up to date"

@@ -17,6 +17,9 @@ mnist-lenet,k1,0.75,0.75,13,14,20,3000000,12000,2500,4000000,9000
 ACCURACY = {0: [0, 1, 2, 1, 2, 2, 0, 0, 0], 1: [1, 2, 2, 0, 1, 2, 0, 1, 1]}
 
 
+# Two draws of noise at each ratio.
+NOISE = {0.0: [0.8, 0.8], 0.5: [0.6, 0.8], 1.0: [0.2, 0.6]}
+
 # Round numbers, so that energies can be worked out by hand.
 ENERGY = "technology: 45 nm CMOS\nmultiply_accumulate: 6\naddition: 1.5\n"
 
@@ -32,6 +35,8 @@ def write_run(
     """Write root/PRECISION/seedSEED; the dictionaries replace values of the JSON files."""
     folder = root / precision / f"seed{seed}"
     folder.mkdir(parents=True)
+    rows = [f"{ratio},{draw},5,{share}" for ratio, shares in NOISE.items() for draw, share in enumerate(shares)]
+    (folder / "noise.csv").write_text("\n".join(["ratio,noise_seed,images,accuracy", *rows]) + "\n")
     common = {"experiment": "mnist-lenet", "budget": "quick", "precision": precision, "seed": seed, "dataset": "mnist"}
     common |= {"images": 5, "accuracy": (0.8, 1.0)[seed], "neurons": 9000, "ann_operations": 4_000_000}
     (folder / "ann.json").write_text(json.dumps(common | {"epochs": 4} | (ann or {})))

@@ -13,7 +13,7 @@ from run_directories import compare, write_config, write_run
 
 from lossless_snn.commands.figure import command
 from lossless_snn.errors import LosslessError
-from lossless_snn.figures import FIGURES, accuracy_speed, energy, sops, sparsity
+from lossless_snn.figures import FIGURES, accuracy_speed, energy, noise, sops, sparsity
 from lossless_snn.figures.options import FigureStyle
 from lossless_snn.figures.style import colours
 
@@ -93,6 +93,18 @@ def test_energy_bars(results):
     assert "from the published operations" in printed
 
 
+def test_noise_lines_and_bands(results):
+    figure = noise.draw(results, FigureStyle())
+    lines = [[list(values) for values in line.get_data()] for line in figure.axes[0].lines]
+    # FP32 and k0 of two seeds, k1 of one, all with the same tests
+    assert lines == [[[0, 0.5, 1], pytest.approx([80, 70, 40])]] * 3
+    band = figure.axes[0].collections[2].get_paths()[0].vertices[:, 1]
+    # k1: draws of 20 and 60, each 20 from their mean 40, below; of 60 and 80, each 10 from 70, above
+    assert (band.min(), band.max()) == pytest.approx((40 - 800**0.5, 70 + 200**0.5))
+    assert {"FP32: 80.00% → 40.00%", "k = 1 †: 80.00% → 40.00%"} <= set(texts(figure))
+    assert any("over 2 draws of the noise" in text for text in texts(figure))
+
+
 def test_accuracy_lines(results):
     figure = accuracy_speed.draw(results, FigureStyle())
     whole = figure.axes[1]
@@ -120,7 +132,7 @@ def test_nothing_published_one_bar_each(tmp_path):
     assert not any("published" in text for figure in figures for text in texts(figure))
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "noise"])
 def test_fp32_alone_cannot_be_drawn(tmp_path, name):
     write_run(tmp_path, "fp32", 0)
     with pytest.raises(LosslessError, match="only FP32 runs"):

@@ -234,6 +234,7 @@ def test_comments_docstrings_and_formatting_rerun_nothing(repository):
     ("target", "expected"),
     [
         ("results/quick/tiny/figures/sparsity.png", set()),
+        ("results/quick/tiny/figures/noise.svg", jobs("Test under noise", "fp32", *LEVELS) | {"Draw noise"}),
         ("results/quick/tiny/checkpoints/k7/seed3.safetensors", {"Train k7, seed 3"}),
         ("results/paper/mnist-lenet/checkpoints/fp32/seed0.safetensors", {"Train fp32, seed 0"}),
         ("results/quick/digits-lenet/logs/k12/seed7/history.csv", {"Train k12, seed 7"}),

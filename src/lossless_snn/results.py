@@ -1,5 +1,6 @@
 """What runs came to, as data frames: run directories read, seeds summarised, published values joined."""
 
+import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -110,9 +111,27 @@ class CertificateRecord(Lenient):
     grid_ann_accuracy: Share
 
 
+class NoiseRecord(Lenient):
+    """A row of noise.csv: the ANN on test images under one draw of noise."""
+
+    ratio: Share
+    noise_seed: Number
+    images: Count
+    accuracy: Share
+
+
+class NoiseRecords(Lenient):
+    """noise.csv."""
+
+    rows: Annotated[tuple[NoiseRecord, ...], Field(min_length=1)]
+
+
 @dataclass(frozen=True)
 class RunDirectory:
-    """The logs of one network: `ann` and, but for FP32, `snn`, its `certificate` and the four log files."""
+    """The logs of one network: `ann` and, but for FP32, `snn`, its `certificate` and the four log files.
+
+    Where robustness to noise was tested there is noise.csv, too.
+    """
 
     path: Path
     ann: AnnRecord
@@ -165,6 +184,19 @@ class RunDirectory:
                 f"snn.json says {self.snn.accuracy:.2%}; simulate again"
             )
         return accuracy
+
+    def noise(self) -> pd.DataFrame:
+        """noise.csv: a row a test, with the columns of `NoiseRecord`.
+
+        Raises LosslessError where it is missing, malformed, or of other images than ann.json's.
+        """
+        path = self.path / "noise.csv"
+        if not path.is_file():
+            raise LosslessError(f"{path}: no such file; make it with `lossless-snn noise CHECKPOINT --out {path}`")
+        table = validate(NoiseRecords, {"rows": list(csv.DictReader(_read_text(path).splitlines()))}, path)
+        for row in table.rows:
+            _agree(path, row, self.path / "ann.json", self.ann, ("images",))
+        return pd.DataFrame([row.model_dump() for row in table.rows])
 
 
 # What runs that are compared must have in common.
@@ -234,6 +266,12 @@ class Results:
             for run in self.spiking
         ]
         return pd.concat([curve.assign(time_step=curve.index + 1) for curve in curves], ignore_index=True)
+
+    @cached_property
+    def noise_curves(self) -> pd.DataFrame:
+        """Accuracy under noise: precision, seed, ratio, noise_seed, images, accuracy; a row a test."""
+        tables = [run.noise().assign(precision=run.ann.precision, seed=run.ann.seed) for run in self.runs]
+        return pd.concat(tables, ignore_index=True)
 
     @property
     def spiking(self) -> tuple[RunDirectory, ...]:

@@ -57,6 +57,12 @@ class Threads(Strict):
     simulate: Count = 1
 
 
+class Noise(Strict):
+    """How robustness to input noise is tested."""
+
+    seeds: Count = 5
+
+
 class Figures(Strict):
     """The style of each figure."""
 
@@ -64,6 +70,7 @@ class Figures(Strict):
     sparsity: FigureStyle = FigureStyle()
     sops: FigureStyle = FigureStyle()
     energy: FigureStyle = FigureStyle()
+    noise: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):
@@ -76,6 +83,7 @@ class Settings(Strict):
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
+    noise: Noise = Noise()
     figures: Figures = Figures()
 
 

@@ -8,6 +8,11 @@ def figure_energies(wildcards):
     return energies if wildcards.figure == "energy" else None
 
 
+def figure_noise(wildcards):
+    """What the tests under noise gave, for the one figure that shows it."""
+    return noise_logs(wildcards) if wildcards.figure == "noise" else []
+
+
 # A rule each, because a caption cannot depend on a wildcard.
 for name in FIGURES:
 
@@ -16,6 +21,7 @@ for name in FIGURES:
             f"figure_{name}"
         input:
             measures,
+            figure_noise,
             published=PUBLISHED,
         output:
             report(

@@ -13,6 +13,8 @@ TABLE = "results/{budget}/{experiment}/tables/results"
 
 PUBLISHED = "config/published.csv"
 FIGURES = list(settings.figures.model_dump())
+# Made only when asked for by their paths.
+ON_REQUEST = ["noise"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
@@ -74,12 +76,13 @@ def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment, "seed": settings.seeds}
     spiking = [precision for precision in settings.precisions if precision != "fp32"]
+    figures = [name for name in FIGURES if name not in ON_REQUEST]
     return [
         expand(CHECKPOINT, precision=settings.precisions, **place),
         expand(SPIKING, precision=spiking, **place),
         expand(LOGS + "/history.csv", precision=settings.precisions, **place),
         measures({"budget": budget, "experiment": experiment}),
-        expand(FIGURE + ".{format}", figure=FIGURES, format=["svg", "png"], **place),
+        expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
         expand(TABLE + ".{format}", format=["csv", "md"], **place),
     ]
 
@@ -94,3 +97,8 @@ def published_experiments():
 def made_before():
     """(budget, experiment) of each table in results/."""
     return zip(*glob_wildcards(TABLE + ".md"))
+
+
+def requested_before():
+    """Figures in results/ that were made on request."""
+    return [str(path) for name in ON_REQUEST for path in Path("results").glob(f"*/*/figures/{name}.svg")]

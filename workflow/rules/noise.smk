@@ -1,0 +1,29 @@
+NOISE = LOGS + "/noise.csv"
+
+
+def noise_logs(wildcards):
+    """Tests under noise of all runs that config.yaml's precisions and seeds ask for."""
+    return expand(NOISE, precision=settings.precisions, seed=settings.seeds, **wildcards)
+
+
+rule noise:
+    input:
+        data_files,
+        checkpoint=CHECKPOINT,
+    output:
+        NOISE,
+    log:
+        JOB_LOG % "noise",
+    threads: settings.threads.evaluate
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        seeds=settings.noise.seeds,
+        dataset=dataset,
+        code=code("commands.noise"),
+    message:
+        "Test under noise {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn noise {input.checkpoint} --out {output} --seeds {params.seeds}"
+        " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"
