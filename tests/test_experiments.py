@@ -1,0 +1,96 @@
+"""Experiment files: what they give, and what is said about a wrong one."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lossless_snn.errors import LosslessError
+from lossless_snn.experiments import Budget, Phase, load_experiment, quantiser_level
+
+SHIPPED = Path(__file__).parents[1] / "config" / "experiments"
+
+GOOD = {
+    "dataset": "mnist",
+    "network": "20C5-P2-50C5-P2-500",
+    "training": {
+        "batch_size": 200,
+        "validation_images": 10000,
+        "budgets": {"quick": {"phases": [{"epochs": 4, "learning_rate": 1e-3}]}},
+    },
+    "simulation": {"steps": 20, "batch_size": 200},
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**changes):
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(GOOD | changes))
+        return load_experiment("mine", tmp_path)
+
+    return write
+
+
+def test_mnist_lenet_is_the_published_one():
+    experiment = load_experiment("mnist-lenet", SHIPPED)
+    assert (experiment.dataset, experiment.network, experiment.padding) == ("mnist", "20C5-P2-50C5-P2-500", "valid")
+    assert (experiment.training.batch_size, experiment.training.validation_images) == (200, 10_000)
+    assert experiment.recipe("paper")["phases"] == [{"epochs": 150, "learning_rate": 1e-4}]
+    assert (experiment.simulation.steps, experiment.simulation.batch_size) == (20, 200)
+
+
+def test_every_shipped_experiment_loads():
+    for path in SHIPPED.glob("*.yaml"):
+        assert load_experiment(path.stem, SHIPPED).layers
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"network": "20C5-Q2"}, ["network", "'20C5-Q2'", "unknown token 'Q2'", "nCk, Pk or n"]),
+        ({"network": "20C29"}, ["network", "'20C29'", "28 x 28"]),
+        ({"network": "20C5-P5"}, ["network", "'P5'", "24 x 24"]),
+        ({"dataset": "mnsit"}, ["dataset", "'mnsit'", "mnist"]),
+        ({"padding": "full"}, ["padding", "'full'"]),
+        ({"colour": "red"}, ["colour", "unknown key"]),
+        ({"simulation": {"steps": 0, "batch_size": 5}}, ["simulation.steps", "found 0"]),
+        ({"simulation": {"steps": "many", "batch_size": 5}}, ["simulation.steps", "'many'"]),
+        ({"training": {"batch_size": 2, "budgets": {}}}, ["training.validation_images"]),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_key(write, changes, said):
+    with pytest.raises(LosslessError) as error:
+        write(**changes)
+    message = str(error.value)
+    assert "\n" not in message
+    for part in ["mine.yaml", *said]:
+        assert part in message
+
+
+def test_unknown_experiment_lists_those_that_there_are(tmp_path, write):
+    write()
+    with pytest.raises(LosslessError, match=r"other\.yaml.*mine"):
+        load_experiment("other", tmp_path)
+
+
+def test_unknown_budget(write):
+    with pytest.raises(LosslessError, match=r"'paper'.*quick"):
+        write().recipe("paper")
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(None, [3, 2]), (1, [1]), (3, [3]), (4, [3, 1]), (9, [3, 6])])
+def test_schedule_cut_off_or_prolonged(epochs, expected):
+    budget = Budget(phases=(Phase(epochs=3, learning_rate=1e-3), Phase(epochs=2, learning_rate=1e-4)))
+    phases = budget.schedule(epochs)
+    assert [phase.epochs for phase in phases] == expected
+    assert [phase.learning_rate for phase in phases] == [1e-3, 1e-4][: len(expected)]
+
+
+def test_quantiser_levels():
+    assert [quantiser_level(p) for p in ("fp32", "k0", "k1", "k12")] == [None, 0, 1, 12]
+
+
+@pytest.mark.parametrize("wrong", ["k", "k-1", "k01", "K1", "1", "fp16", "k1.5", " k1", "k²", "k1\n"])
+def test_what_is_no_precision(wrong):
+    with pytest.raises(ValueError, match="is no precision"):
+        quantiser_level(wrong)

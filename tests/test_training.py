@@ -1,0 +1,266 @@
+"""Training on digits with a small network: recipe, history, the same bytes twice, going on after interruptions."""
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+
+from lossless_snn import training
+from lossless_snn.artifacts import load_tensors
+from lossless_snn.checkpoints import Checkpoint
+from lossless_snn.datasets import Images, load
+from lossless_snn.errors import LosslessError
+from lossless_snn.experiments import load_experiment
+
+CPU = torch.device("cpu")
+ARGUMENTS = ("--precision", "k1", "--device", "cpu")
+
+
+def bytes_of(path):
+    return path.read_bytes()
+
+
+def columns(path):
+    """history.csv without the seconds."""
+    return [line.rsplit(",", 1)[0] for line in path.read_text().splitlines()]
+
+
+@contextmanager
+def interruption_in(epoch):
+    """Within, training is interrupted in that epoch: after its batches, before it is finished."""
+    calls, original = [], training.accuracy
+
+    def accuracy(*arguments):
+        calls.append(arguments)
+        if len(calls) == epoch:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with patch.object(training, "accuracy", accuracy):
+        yield
+    assert len(calls) == epoch
+
+
+@pytest.fixture
+def uninterrupted(project, command_line, tmp_path_factory):
+    """Train to the end; results are kept, by arguments."""
+
+    def run(*arguments):
+        key = " ".join(arguments)
+        if key not in _UNINTERRUPTED:
+            out = tmp_path_factory.mktemp("uninterrupted") / "seed0.safetensors"
+            assert command_line("train", "tiny", *ARGUMENTS, *arguments, "--out", out) == 0
+            _UNINTERRUPTED[key] = out
+        return _UNINTERRUPTED[key]
+
+    return run
+
+
+_UNINTERRUPTED = {}
+
+
+def test_the_last_images_are_held_out():
+    pixels = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    images = Images(pixels, np.arange(10))
+    recipe = {"dataset": "mnist", "validation_images": 3, "batch_size": 4}
+    (train_x, train_y), (held_out_x, held_out_y) = training.split(images, recipe, CPU)
+    assert (train_x.flatten() * 256).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert (held_out_x.flatten() * 256).tolist() == [7, 8, 9]
+    assert (train_y.tolist(), held_out_y.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [7, 8, 9])
+
+
+def test_the_published_split_of_mnist(project):
+    recipe = load_experiment("tiny").recipe("quick")
+    assert recipe["validation_images"] == 97
+    images = load("digits", "train")
+    (_, train_y), (_, held_out_y) = training.split(images, recipe, CPU)
+    assert (len(train_y), len(held_out_y)) == (1200, 97)
+    assert held_out_y.tolist() == images.labels[-97:].tolist()
+
+
+def test_too_few_images_for_a_batch():
+    images = Images(np.zeros((10, 1, 28, 28), dtype=np.uint8), np.zeros(10, dtype=np.int64))
+    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 7 of them held out.*batch of 4"):
+        training.split(images, {"dataset": "mnist", "validation_images": 7, "batch_size": 4}, CPU)
+
+
+def test_batches_have_each_image_once():
+    batches = training._batches(1200, 100, seed=0, epoch=0)
+    assert batches.shape == (12, 100)
+    assert sorted(batches.flatten().tolist()) == list(range(1200))
+
+
+def test_what_does_not_fill_a_batch_changes_from_epoch_to_epoch():
+    left_out = [set(range(11)) - set(training._batches(11, 4, 0, epoch).flatten().tolist()) for epoch in range(20)]
+    assert all(len(images) == 3 for images in left_out)
+    assert set().union(*left_out) == set(range(11))
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    order = training._batches(1200, 100, 3, 5).tolist()
+    assert order == training._batches(1200, 100, 3, 5).tolist()
+    others = [training._batches(1200, 100, *other).tolist() for other in [(3, 6), (4, 5), (5, 3)]]
+    assert order not in others
+    assert order != sorted(order)
+
+
+def test_history_and_metadata(uninterrupted):
+    out = uninterrupted("--budget", "paper")
+    lines = out.with_suffix(".history.csv").read_text().splitlines()
+    assert lines[0] == "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds"
+    rows = np.array([[float(value) for value in line.split(",")] for line in lines[1:]])
+    assert rows[:, 0].tolist() == [1, 2, 3, 4]
+    assert rows[:, 1].tolist() == [1e-2, 1e-2, 1e-3, 1e-3]
+    assert (np.diff(rows[:, 2]) < 0).all()  # it learns
+    assert rows[-1, 3] > 0.7
+    assert ((rows[:, [3, 5]] >= 0) & (rows[:, [3, 5]] <= 1)).all()
+    # shares of 1,200 training and 97 validation images
+    assert (rows[:, 3] * 1200) % 1 == pytest.approx(0, abs=1e-9)
+    assert np.rint(rows[:, 5] * 97) == pytest.approx(rows[:, 5] * 97)
+    assert (rows[:, 6] >= 0).all()
+    metadata = Checkpoint.load(out).metadata
+    assert {key: metadata[key] for key in ("experiment", "budget", "precision", "seed", "epochs")} == {
+        "experiment": "tiny",
+        "budget": "paper",
+        "precision": "k1",
+        "seed": 0,
+        "epochs": 4,
+    }
+
+
+def test_history_goes_where_it_is_asked_to(project, command_line, tmp_path):
+    out, history = tmp_path / "a.safetensors", tmp_path / "deep" / "history.csv"
+    assert command_line("train", "tiny", *ARGUMENTS, "--epochs", "1", "--out", out, "--history", history) == 0
+    assert len(history.read_text().splitlines()) == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.safetensors", "deep"]
+
+
+def test_the_same_training_gives_the_same_bytes(uninterrupted, command_line, tmp_path):
+    out = tmp_path / "again.safetensors"
+    assert command_line("train", "tiny", *ARGUMENTS, "--epochs", "2", "--out", out) == 0
+    assert bytes_of(out) == bytes_of(uninterrupted("--epochs", "2"))
+
+
+def test_seed_and_precision_change_the_result(uninterrupted):
+    weights = [
+        load_tensors(uninterrupted(*arguments, "--epochs", "1"), "checkpoint")[0]["0.weight"].tobytes()
+        for arguments in [(), ("--seed", "1"), ("--precision", "fp32")]
+    ]
+    assert len(set(weights)) == 3
+
+
+def test_epochs_cut_the_schedule_off(uninterrupted):
+    for epochs, budget in [(1, "paper"), (3, "paper"), (4, "quick")]:
+        out = uninterrupted("--epochs", str(epochs), "--budget", budget)
+        rates = [line.split(",")[1] for line in columns(out.with_suffix(".history.csv"))[1:]]
+        assert rates == (["0.01", "0.01", "0.001"][:epochs] if budget == "paper" else ["0.01"] * 4)
+        assert Checkpoint.load(out).metadata["epochs"] == epochs
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+def test_going_on_gives_the_bytes_of_an_uninterrupted_run(uninterrupted, command_line, tmp_path, epoch):
+    """Two epochs at one learning rate and two at another: interrupted within, before and after the change."""
+    expected, out = uninterrupted("--budget", "paper"), tmp_path / "seed0.safetensors"
+    arguments = ("train", "tiny", *ARGUMENTS, "--budget", "paper", "--out", out, "--resume")
+    with interruption_in(epoch):
+        assert command_line(*arguments) != 0
+    assert not out.exists()
+    assert out.with_suffix(".training").exists() == (epoch > 1)
+    assert command_line(*arguments) == 0
+    assert bytes_of(out) == bytes_of(expected)
+    assert columns(out.with_suffix(".history.csv")) == columns(expected.with_suffix(".history.csv"))
+    assert not out.with_suffix(".training").exists()
+
+
+def test_going_on_runs_only_the_epochs_that_are_left(command_line, project, tmp_path, capsys):
+    arguments = ("train", "tiny", *ARGUMENTS, "--out", tmp_path / "seed0.safetensors", "--resume")
+    with interruption_in(3):
+        command_line(*arguments)
+    capsys.readouterr()
+    assert command_line(*arguments) == 0
+    said = capsys.readouterr().out
+    assert "epoch 3/3" in said
+    assert "epoch 2/3" not in said
+
+
+def test_without_resume_training_starts_again(uninterrupted, command_line, tmp_path, capsys):
+    out = tmp_path / "seed0.safetensors"
+    arguments = ("train", "tiny", *ARGUMENTS, "--epochs", "2", "--out", out)
+    with interruption_in(2):
+        command_line(*arguments)
+    capsys.readouterr()
+    assert command_line(*arguments) == 0
+    assert "epoch 1/2" in capsys.readouterr().out
+    assert bytes_of(out) == bytes_of(uninterrupted("--epochs", "2"))
+
+
+@pytest.mark.parametrize("change", [("--seed", "1"), ("--precision", "k2"), ("--epochs", "3"), ("--budget", "paper")])
+def test_a_state_of_other_settings_is_not_resumed(uninterrupted, command_line, tmp_path, capsys, change):
+    out = tmp_path / "seed0.safetensors"
+    with interruption_in(2):
+        command_line("train", "tiny", *ARGUMENTS, "--epochs", "2", "--out", out)
+    capsys.readouterr()
+    arguments = ("--epochs", "2", *change)
+    assert command_line("train", "tiny", *ARGUMENTS, *arguments, "--out", out, "--resume") == 0
+    said = capsys.readouterr().out
+    assert "starting from the first epoch" in said
+    assert "epoch 1/" in said
+    assert bytes_of(out) == bytes_of(uninterrupted(*arguments))
+
+
+def test_going_on_after_the_process_was_killed(uninterrupted, command_line, tmp_path):
+    expected, out = uninterrupted(), tmp_path / "seed0.safetensors"
+    arguments = ["train", "tiny", *ARGUMENTS, "--out", str(out), "--resume"]
+    with subprocess.Popen([sys.executable, "-m", "lossless_snn", *arguments], stdout=subprocess.PIPE, text=True) as job:
+        said = job.stdout.readline()
+        job.kill()
+    assert "epoch 1/3" in said
+    assert job.returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert command_line(*arguments) == 0
+    assert bytes_of(out) == bytes_of(expected)
+
+
+def test_a_truncated_state_is_an_error(command_line, project, tmp_path):
+    out = tmp_path / "seed0.safetensors"
+    arguments = ("train", "tiny", *ARGUMENTS, "--out", out, "--resume")
+    with interruption_in(2):
+        command_line(*arguments)
+    state = out.with_suffix(".training")
+    state.write_bytes(state.read_bytes()[:-100])
+    said = command_line(*arguments)
+    assert str(state) in said
+    assert "truncated" in said
+    assert "\n" not in said
+    assert not out.exists()
+
+
+def test_a_loss_that_is_not_finite_ends_training(project, command_line, tmp_path):
+    text = (project / "config" / "experiments" / "tiny.yaml").read_text()
+    wild = project / "config" / "experiments" / "wild.yaml"
+    wild.write_text(text.replace("1.0e-2", "1.0e+38"))
+    try:
+        said = command_line("train", "wild", *ARGUMENTS, "--out", tmp_path / "x.safetensors")
+    finally:
+        wild.unlink()
+    assert "not finite" in said
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("nothing", "--precision", "k1"), "no such experiment"),
+        (("tiny", "--precision", "q1"), 2),
+        (("tiny", "--precision", "k1", "--epochs", "0"), 2),
+    ],
+)
+def test_wrong_arguments(project, command_line, tmp_path, arguments, status):
+    said = command_line("train", *arguments, "--out", tmp_path / "x.safetensors")
+    assert said == status if isinstance(status, int) else status in said
+    assert list(tmp_path.iterdir()) == []
