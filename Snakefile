@@ -41,6 +41,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/noise.smk"
+include: "workflow/rules/negative_spikes.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 
@@ -63,6 +64,7 @@ rule demo:
 rule reproduce:
     input:
         artifacts("quick", "mnist-lenet"),
+        negative_spikes("quick", "mnist-lenet"),
     message:
         "Everything of mnist-lenet is in results/quick/mnist-lenet/"
 
@@ -70,7 +72,10 @@ rule reproduce:
 # The published experiments, and the embedded one beside them, for as long as published.
 rule paper:
     input:
-        [artifacts("paper", name) for name in ["digits-lenet", *published_experiments()]],
+        [
+            artifacts("paper", name) + negative_spikes("paper", name)
+            for name in ["digits-lenet", *published_experiments()]
+        ],
     message:
         "Everything at the published budget is in results/paper/"
 

@@ -17,6 +17,8 @@ mnist-lenet,k1,0.75,0.75,13,14,20,3000000,12000,2500,4000000,9000
 ACCURACY = {0: [0, 1, 2, 1, 2, 2, 0, 0, 0], 1: [1, 2, 2, 0, 1, 2, 0, 1, 1]}
 
 
+# Accuracy by time step; the ANN's is 0.8.
+NEURONS = {"signed": [0.2, 0.8, 0.8], "unsigned": [0.8, 0.6, 0.4], "integrate-and-fire": [0.0, 0.8, 1.0]}
 # Two draws of noise at each ratio.
 NOISE = {0.0: [0.8, 0.8], 0.5: [0.6, 0.8], 1.0: [0.2, 0.6]}
 
@@ -42,6 +44,13 @@ def write_run(
     (folder / "ann.json").write_text(json.dumps(common | {"epochs": 4} | (ann or {})))
     if precision == "fp32":
         return folder
+    rows = [
+        f"{neuron},{step},{share},{10 * step},{100 * step},5,0.8,1.0"
+        for neuron, shares in NEURONS.items()
+        for step, share in enumerate(shares, 1)
+    ]
+    heading = "neuron,time_step,accuracy,spikes_per_image,operations_per_image,images,ann_accuracy,unquantised_accuracy"
+    (folder / "neurons.csv").write_text("\n".join([heading, *rows]) + "\n")
     measures = {
         "arithmetic": "exact",
         "time_steps": 3,

@@ -4,14 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import reference
+from click.testing import CliRunner
+from run_directories import compare, write_config, write_run
 from tiny_networks import assert_same_bytes, random_checkpoint, random_pixels, reference_layers
 
+from lossless_snn.commands import table_neurons
+from lossless_snn.comparison import NEURONS, load_comparison
+from lossless_snn.comparison_table import tidy
 from lossless_snn.conversion import convert
+from lossless_snn.errors import LosslessError
 from lossless_snn.simulation.dense import DenseSimulator
 from lossless_snn.simulation.events import EventSimulator
 from lossless_snn.simulation.rate_coding import RateCodedSimulator
 
-NETWORKS = [("6C3-P2-9-7", (1, 8, 8), "valid"), ("4C3-6", (2, 6, 6), "same"), ("9-8-8", (3, 5, 5), "valid")]
+ARCHITECTURES = [("6C3-P2-9-7", (1, 8, 8), "valid"), ("4C3-6", (2, 6, 6), "same"), ("9-8-8", (3, 5, 5), "valid")]
 
 
 def unsigned(snn, layers, pixels, steps):
@@ -47,7 +53,7 @@ def unsigned(snn, layers, pixels, steps):
 
 @pytest.mark.usefixtures("tiny_datasets")
 @pytest.mark.parametrize("k", [0, 2])
-@pytest.mark.parametrize(("network", "shape", "padding"), NETWORKS)
+@pytest.mark.parametrize(("network", "shape", "padding"), ARCHITECTURES)
 def test_without_negative_spikes(network, shape, padding, k):
     rng = np.random.default_rng(8 + k)
     checkpoint = random_checkpoint(rng, network, shape, k, padding)
@@ -118,7 +124,7 @@ def integrate_and_fire(layers, parameters, k, thresholds, pixels, steps):
 
 @pytest.mark.usefixtures("tiny_datasets")
 @pytest.mark.parametrize("k", [0, 2])
-@pytest.mark.parametrize(("network", "shape", "padding"), NETWORKS)
+@pytest.mark.parametrize(("network", "shape", "padding"), ARCHITECTURES)
 def test_integrate_and_fire(network, shape, padding, k):
     rng = np.random.default_rng(10 + k)
     checkpoint = random_checkpoint(rng, network, shape, k, padding)
@@ -163,3 +169,70 @@ def test_thresholds_are_a_percentile_of_the_activations_and_rates_approach_them(
         expected = np.minimum(activations(pixels[image])[0], simulator.thresholds[0])
         rates = counts[0][image].ravel() * simulator.thresholds[0] / steps
         assert rates == pytest.approx(expected, abs=2 * simulator.thresholds[0] / steps)
+
+
+def test_table(tmp_path):
+    runs = [write_run(tmp_path, precision, 0) for precision in ("fp32", "k0", "k1")]
+    published, energy = write_config(tmp_path)
+    out = tmp_path / "negative_spikes.csv"
+    arguments = [*map(str, runs), "--out", str(out), "--published", str(published), "--energy", str(energy)]
+    assert CliRunner().invoke(table_neurons.command, arguments, catch_exceptions=False).exit_code == 0
+    table = pd.read_csv(out).set_index(["precision", "neuron"])
+    assert list(table.loc["k1"].index) == ["signed", "unsigned", "integrate-and-fire"]
+    signed, unsigned = table.loc[("k0", "signed")], table.loc[("k0", "unsigned")]
+    assert (signed["time_steps_to_ann"], signed["spikes_to_ann"], signed["operations_to_ann"]) == (2, 20, 200)
+    # It was there at first, and fell behind.
+    assert unsigned[["time_steps_to_ann", "spikes_to_ann", "operations_to_ann"]].isna().all()
+    assert unsigned["accuracy_difference"] == pytest.approx(-0.4)
+    # Better than the ANN is not behind it.
+    assert table.loc[("k0", "integrate-and-fire"), "time_steps_to_ann"] == 2
+    readable = out.with_suffix(".md").read_text()
+    assert "the first 5 test images, 3 time steps" in readable
+    assert readable.count("| k = ") == 6
+
+
+def test_several_seeds_of_which_one_does_not_catch_up(tmp_path):
+    runs = [write_run(tmp_path, "k0", seed) for seed in (0, 1)]
+    path = runs[1] / "neurons.csv"
+    path.write_text(path.read_text().replace("signed,3,0.8,", "signed,3,0.6,", 1))
+    table = tidy(compare(tmp_path, runs)).set_index("neuron")
+    assert table.at["signed", "accuracy"] == pytest.approx(0.7)
+    assert table.at["signed", "accuracy_std"] == pytest.approx(0.02**0.5)
+    assert pd.isna(table.at["signed", "time_steps_to_ann"])
+    assert table.at["integrate-and-fire", "time_steps_to_ann"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.unlink(), "make it by lossless-snn compare-neurons"),
+        (lambda path: path.write_text(""), "not a CSV table"),
+        (lambda path: path.write_text(path.read_text().replace("images", "pictures")), "no column images"),
+        (lambda path: path.write_text(path.read_text().rpartition("integrate")[0]), "not one row for each neuron"),
+        (lambda path: path.write_text(path.read_text().replace(",5,", ",4,")), "other images or steps"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, change, message):
+    runs = [write_run(tmp_path, precision, 0) for precision in ("k0", "k1")]
+    change(runs[1] / "neurons.csv")
+    with pytest.raises(LosslessError, match=rf"k1/seed0/neurons\.csv: .*{message}"):
+        load_comparison(compare(tmp_path, runs))
+
+
+def test_command(project, trained, command_line, tmp_path):
+    snn = tmp_path / "seed0.snn.safetensors"
+    assert command_line("convert", trained, "--out", snn) == 0
+    for folder in ("first", "second"):
+        arguments = ["--steps", 8, "--limit", 70, "--out", tmp_path / folder]
+        assert command_line("compare-neurons", snn, *arguments) == 0
+    first, second = (tmp_path / folder / "neurons.csv" for folder in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    table = pd.read_csv(first)
+    assert list(table.groupby("neuron", sort=False).size().items()) == [(neuron, 8) for neuron in NEURONS]
+    assert table["images"].unique().tolist() == [70]
+    assert command_line("simulate", snn, "--steps", 8, "--limit", 70, "--batch-size", 70, "--logs", tmp_path) == 0
+    correct = [int(line) for line in (tmp_path / "accuracy.txt").read_text().split()]
+    operations = [int(line) for line in (tmp_path / "sop_num.txt").read_text().split()]
+    signed = table[table["neuron"] == "signed"]
+    assert (70 * signed["accuracy"]).tolist() == pytest.approx(correct)
+    assert (70 * signed["operations_per_image"]).tolist() == pytest.approx(operations)

@@ -13,7 +13,7 @@ from run_directories import compare, write_config, write_run
 
 from lossless_snn.commands.figure import command
 from lossless_snn.errors import LosslessError
-from lossless_snn.figures import FIGURES, accuracy_speed, energy, noise, sops, sparsity
+from lossless_snn.figures import FIGURES, accuracy_speed, energy, negative_spikes, noise, sops, sparsity
 from lossless_snn.figures.options import FigureStyle
 from lossless_snn.figures.style import colours
 
@@ -171,3 +171,17 @@ def test_wrong_style(tmp_path, text, message):
 def test_style_cannot_be_changed_by_chance():
     with pytest.raises(ValidationError):
         FigureStyle().width = 3
+
+
+def test_negative_spikes_lines(results):
+    figure = negative_spikes.draw(results, FigureStyle())
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["k = 0", "k = 1"]
+    for axes in panels:
+        ann, *lines = [[list(values) for values in line.get_data()] for line in axes.lines]
+        assert ann[1] == pytest.approx([80, 80])
+        assert lines == [[[1, 2, 3], pytest.approx(shares)] for shares in ([20, 80, 80], [80, 60, 40], [0, 80, 100])]
+        # 100 % of 5 images is drawn where half an image would be wrong
+        assert axes.get_ylim() == pytest.approx((0, 90))
+    assert {"with negative spikes", "without", "integrate-and-fire", "the ANN"} <= set(texts(figure))
+    assert any("The same 5 test images" in text for text in texts(figure))

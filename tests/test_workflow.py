@@ -97,9 +97,9 @@ def repository(made, tmp_path) -> Path:
 def insert_in_functions(path: Path, statement: str) -> None:
     """Give each function of a module another meaning, by a first statement of its own."""
     text, count = re.subn(
-        r"^def (\w+\([^\n]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
+        r"^def (\w+\([^)]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
     )
-    assert count, f"{path} has no function on one line"
+    assert count, f"{path} has no function that it finds"
     path.write_text(text)
 
 
@@ -234,6 +234,14 @@ def test_comments_docstrings_and_formatting_rerun_nothing(repository):
     ("target", "expected"),
     [
         ("results/quick/tiny/figures/sparsity.png", set()),
+        (
+            "results/quick/tiny/figures/negative_spikes.svg",
+            jobs("Compare neurons at", *LEVELS) | {"Draw negative_spikes"},
+        ),
+        (
+            "results/quick/tiny/tables/negative_spikes.md",
+            jobs("Compare neurons at", *LEVELS) | {"Tabulate what negative spikes buy"},
+        ),
         ("results/quick/tiny/figures/noise.svg", jobs("Test under noise", "fp32", *LEVELS) | {"Draw noise"}),
         ("results/quick/tiny/checkpoints/k7/seed3.safetensors", {"Train k7, seed 3"}),
         ("results/paper/mnist-lenet/checkpoints/fp32/seed0.safetensors", {"Train fp32, seed 0"}),

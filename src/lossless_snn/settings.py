@@ -71,6 +71,7 @@ class Figures(Strict):
     sops: FigureStyle = FigureStyle()
     energy: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
+    negative_spikes: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):

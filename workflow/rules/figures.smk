@@ -8,9 +8,10 @@ def figure_energies(wildcards):
     return energies if wildcards.figure == "energy" else None
 
 
-def figure_noise(wildcards):
-    """What the tests under noise gave, for the one figure that shows it."""
-    return noise_logs(wildcards) if wildcards.figure == "noise" else []
+def figure_logs(wildcards):
+    """What a figure shows beside the measures: tests under noise, or the comparison of neurons."""
+    more = {"noise": noise_logs, "negative_spikes": neuron_logs}
+    return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
 
 # A rule each, because a caption cannot depend on a wildcard.
@@ -21,7 +22,7 @@ for name in FIGURES:
             f"figure_{name}"
         input:
             measures,
-            figure_noise,
+            figure_logs,
             published=PUBLISHED,
         output:
             report(

@@ -13,8 +13,8 @@ TABLE = "results/{budget}/{experiment}/tables/results"
 
 PUBLISHED = "config/published.csv"
 FIGURES = list(settings.figures.model_dump())
-# Made only when asked for by their paths.
-ON_REQUEST = ["noise"]
+# Made only when asked for by their paths, or by a target of their own.
+ON_REQUEST = ["noise", "negative_spikes"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 

@@ -1,0 +1,83 @@
+NEURONS = LOGS + "/neurons.csv"
+NEURON_TABLE = "results/{budget}/{experiment}/tables/negative_spikes"
+
+
+def neuron_logs(wildcards):
+    """Comparisons of neurons for all spiking runs that config.yaml's precisions and seeds ask for."""
+    precisions = [precision for precision in settings.precisions if precision != "fp32"]
+    return expand(NEURONS, precision=precisions, seed=settings.seeds, **wildcards)
+
+
+def negative_spikes(budget, experiment):
+    """What negative spikes buy: figure and table of one experiment at one budget."""
+    place = {"budget": budget, "experiment": experiment}
+    return [
+        expand(FIGURE + ".{format}", figure="negative_spikes", format=["svg", "png"], **place),
+        expand(NEURON_TABLE + ".{format}", format=["csv", "md"], **place),
+    ]
+
+
+def comparison(wildcards):
+    """Time steps, test images, and images simulated at once, as the command's options."""
+    settings = experiment(wildcards)
+    return (
+        f"--steps {settings.comparison.steps} --limit {settings.comparison.images}"
+        f" --batch-size {settings.simulation.batch_size}"
+    )
+
+
+rule compare_neurons:
+    input:
+        data_files,
+        spiking=SPIKING,
+    output:
+        NEURONS,
+    log:
+        JOB_LOG % "compare-neurons",
+    wildcard_constraints:
+        precision="k[0-9]+",
+    threads: settings.threads.simulate
+    resources:
+        mem_mb=4000,
+        runtime=12 * 60,
+    params:
+        folder=subpath(output[0], parent=True),
+        options=comparison,
+        dataset=dataset,
+        code=code("commands.compare_neurons"),
+    message:
+        "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn compare-neurons {input.spiking} --out {params.folder} {params.options}"
+        " --threads {settings.threads.simulate} > {log} 2>&1"
+
+
+rule table_neurons:
+    input:
+        measures,
+        neuron_logs,
+        published=PUBLISHED,
+    output:
+        csv=report(
+            NEURON_TABLE + ".csv",
+            caption="../report/negative_spikes_table.rst",
+            category="{experiment}",
+            subcategory="{budget}",
+            labels={"what": "table of what negative spikes buy"},
+        ),
+        md=NEURON_TABLE + ".md",
+    log:
+        "results/{budget}/{experiment}/jobs/table-neurons.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        runs=run_folders,
+        dataset=dataset,
+        code=code("commands.table_neurons"),
+    message:
+        "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn table-neurons {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
