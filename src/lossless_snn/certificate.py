@@ -43,7 +43,10 @@ class Certificate:
                 )
         predictions = next(activations).argmax(axis=1)
         self.ann_correct += int((predictions == labels).sum())
-        self.predictions_differ += int((predictions != trace.predictions[:, -1]).sum())
+        misled = predictions != trace.predictions[:, -1]
+        self.predictions_differ += int(misled.sum())
+        if self.first_offender is None and (misled & settled).any():
+            self.first_offender = f"image {self.images + int((misled & settled).argmax())}, its prediction"
         self.not_settled += int((~settled).sum())
         self.images += len(pixels)
 

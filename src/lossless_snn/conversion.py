@@ -198,25 +198,29 @@ def _spiking_layer(
         np.ceil(np.log2(np.maximum(largest, np.finfo(np.float32).tiny))).astype(np.int64)
         + (input_exponent - WEIGHT_BITS),
     )
-    steps = np.rint(np.ldexp(threshold, -exponent)).astype(np.int64)
+    steps, offset = np.rint(np.ldexp(threshold, -exponent)), np.floor(np.ldexp(base, -exponent)) + 1
     if (lost := steps < 1).any():
         channel = int(lost.argmax())
         raise LosslessError(
             f"{where}, channel {channel}: the threshold {threshold[channel]:.3g} is lost beside weights of "
             f"{largest[channel]:.3g}; look at the batch norm's gamma and variance"
         )
-    offset = np.floor(np.ldexp(base, -exponent)).astype(np.int64) + 1
-    layer = SpikingLayer(*single, exponent - input_exponent, steps, offset)
+    # Beyond what 64 bits hold in any case; as integers, their sums are checked below.
+    limit = 2.0**MEMBRANE_BITS
+    layer = SpikingLayer(
+        *single, exponent - input_exponent, np.minimum(steps, limit).astype(np.int64),
+        np.clip(offset, -limit, limit).astype(np.int64),
+    )  # fmt: skip
     weight = layer.grid_weight.astype(np.int64)
+    threshold_steps, base_steps = layer.grid_threshold.astype(object), layer.grid_offset.astype(object)
     positive = np.maximum(weight, 0).sum(axis=(2, 3)).astype(object) @ peak
     negative = np.maximum(-weight, 0).sum(axis=(2, 3)).astype(object) @ peak
-    reach = positive + negative + np.abs(offset).astype(object) + steps.astype(object)
-    if (over := reach >= 2**MEMBRANE_BITS).any():
+    if (over := positive + negative + abs(base_steps) + threshold_steps >= 2**MEMBRANE_BITS).any():
         raise LosslessError(
             f"{where}, channel {int(over.argmax())}: sums may need more than {MEMBRANE_BITS} bits, "
             "and nothing is lost only if they fit"
         )
-    return layer, np.maximum(positive - offset.astype(object), 0) // steps.astype(object)
+    return layer, np.maximum(positive - base_steps, 0) // threshold_steps
 
 
 def _readout_exponent(weight: np.ndarray, peak: np.ndarray) -> int:

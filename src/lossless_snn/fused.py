@@ -5,18 +5,12 @@ of a fixed size, and what the blocks add up to is added in their order: the numb
 changes no bit.
 """
 
-import numba
 import numpy as np
 import torch
 from numba import njit, prange
 from torch import Tensor
 
 BLOCK = 512
-
-
-def use_threads(threads: int) -> None:
-    """Compute on this many threads, or on as many as numba was started with."""
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
 
 
 class BatchNormReluQuantise(torch.autograd.Function):
@@ -41,7 +35,7 @@ class BatchNormReluQuantise(torch.autograd.Function):
         factor = gamma.detach().numpy() * inverse_sigma
         ctx.factor = factor.astype(np.float32)
         ctx.summand = (beta.detach().numpy() - batch_mean * factor).astype(np.float32)
-        ctx.mean, ctx.inverse_sigma = batch_mean, inverse_sigma
+        ctx.mean, ctx.inverse_sigma, ctx.training = batch_mean, inverse_sigma, training
         ctx.save_for_backward(x)
         y = torch.empty_like(x)
         if k is None:
@@ -59,9 +53,11 @@ class BatchNormReluQuantise(torch.autograd.Function):
         along_x, plain = np.empty((2, rows.shape[1]), dtype=np.float64)
         mean = ctx.mean.astype(np.float32)
         _gradient_sums(rows, gradient, ctx.factor, ctx.summand, mean, along_x, plain)
-        # dx = factor (g - mean(g) - xhat mean(g xhat)), as a factor of g, one of x, and a summand.
-        slope = ctx.factor * ctx.inverse_sigma**2 * along_x / len(rows)
-        summand = ctx.factor * plain / len(rows) - slope * ctx.mean
+        # dx = factor (g - mean(g) - xhat mean(g xhat)), as a factor of g, one of x, and a summand; running
+        # statistics do not depend on x, and leave the first term alone.
+        share = ctx.factor / len(rows) if ctx.training else np.zeros_like(plain)
+        slope = share * ctx.inverse_sigma**2 * along_x
+        summand = share * plain - slope * ctx.mean
         dx = torch.empty_like(x)
         _input_gradient(
             rows, gradient, ctx.factor, ctx.summand, slope.astype(np.float32), summand.astype(np.float32), _rows(dx)

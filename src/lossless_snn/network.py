@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .notation import Layer
 
 try:
-    from . import fused
+    from . import fused, parallel
 except ImportError:  # a machine without numba
     fused = None
 
@@ -34,7 +34,7 @@ def use_threads(threads: int) -> None:
     """Compute on this many threads: PyTorch's sums, and so the last bits, depend on it."""
     torch.set_num_threads(threads)
     if fused is not None:
-        fused.use_threads(threads)
+        parallel.use_threads(threads)
 
 
 def quantise(activation: Tensor, k: int) -> Tensor:

@@ -31,6 +31,7 @@ HISTORY_COLUMNS = (
     "validation_accuracy",
     "seconds",
 )
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass
@@ -161,9 +162,9 @@ def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def _save(state: _State, path: Path, identity: dict[str, Any]) -> None:
     adam = {
-        f"adam.{index}.{name}": tensor
-        for index, moments in state.optimiser.state_dict()["state"].items()
-        for name, tensor in moments.items()
+        f"adam.{index}.{name}": state.optimiser.state[parameter][name]
+        for index, parameter in enumerate(state.network.parameters())
+        for name in ADAM_STATE
     }
     save_tensors(
         path, STATE_KIND, _arrays({**state.network.state_dict(), **adam}), {**identity, "history": state.history}
@@ -176,23 +177,21 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
     if changed := [name for name in identity if metadata.get(name) != identity[name]]:
         print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
         return
-    adam: dict[int, dict[str, Tensor]] = {}
-    parameters = {}
-    for name, array in tensors.items():
-        tensor = torch.from_numpy(array)
-        if name.startswith("adam."):
-            _, index, moment = name.split(".")
-            adam.setdefault(int(index), {})[moment] = tensor
-        else:
-            parameters[name] = tensor
-    state.network.load_state_dict(parameters)
+    state.network.load_state_dict({n: torch.from_numpy(a) for n, a in tensors.items() if not n.startswith("adam.")})
     state.history = metadata["history"]
     state.optimiser = _adam(state.network, schedule[len(state.history) - 1])
-    state.optimiser.load_state_dict({**state.optimiser.state_dict(), "state": adam})
+    for index, parameter in enumerate(state.network.parameters()):
+        step, *moments = (torch.from_numpy(tensors[f"adam.{index}.{name}"]) for name in ADAM_STATE)
+        # Adam walks through memory: its moments must lie there as their parameter does.
+        moments = [torch.empty_like(parameter).copy_(moment) for moment in moments]
+        state.optimiser.state[parameter] = dict(zip(ADAM_STATE, (step, *moments), strict=True))
     print(f"{path}: going on after epoch {len(state.history)}", flush=True)
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
     with replacing(path) as partial:
-        lines = [",".join(HISTORY_COLUMNS), *(",".join(map(str, row.values())) for row in history)]
+        lines = [
+            ",".join(HISTORY_COLUMNS),
+            *(",".join(str(row[column]) for column in HISTORY_COLUMNS) for row in history),
+        ]
         partial.write_text("\n".join(lines) + "\n")

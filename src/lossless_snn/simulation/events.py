@@ -10,12 +10,12 @@ long as they fit: before a layer is simulated for an image, the counts that it w
 membranes, and 32 bits are used where they suffice, 64 bits (which conversion proves to suffice) elsewhere.
 """
 
-import numba
 import numpy as np
 from numba import njit, prange
 
 from ..conversion import SpikingNetwork
 from ..notation import Layer
+from ..parallel import use_threads
 from .trace import Trace
 
 # Columns of the table of layers, the output layer last. `_*_AT` say where the layer's part of an array begins.
@@ -56,7 +56,7 @@ class EventSimulator:
         settled_step = np.empty(images, dtype=np.int64)
         counts = np.empty((images, neurons), dtype=np.int32)
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
-        numba.set_num_threads(min(self._threads, numba.config.NUMBA_NUM_THREADS))
+        use_threads(self._threads)
         _simulate(channels_last, *self._constants, self._negative_spikes, *records, settled_step, counts)
         return Trace(*records, settled_step, self._by_layer(counts))
 
