@@ -21,6 +21,9 @@ import numpy as np
 import pytest
 import tiny_networks
 import torch
+from neurobench.benchmarks import Benchmark
+from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
+from neurobench.models import TorchModel
 from torch import nn
 
 from lossless_snn.checkpoints import Checkpoint
@@ -28,12 +31,6 @@ from lossless_snn.conversion import convert
 from lossless_snn.datasets import load
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.simulation import simulator
-
-pytest.importorskip("neurobench", reason="neurobench is not installed")
-
-from neurobench.benchmarks import Benchmark
-from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
-from neurobench.models import TorchModel
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
 

@@ -35,7 +35,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         f"The same {images:,} test images for all. Integrate-and-fire: reset by subtraction, the image at every "
         "step, the output averaged."
     )
-    figure = new_figure(results, style, "What negative spikes buy", note)
+    figure = new_figure(results, style, "What negative spikes buy", note, of_logs=False)
     curves = curves.assign(accuracy=100 * curves["accuracy"], ann_accuracy=100 * curves["ann_accuracy"])
     precisions = list(curves["precision"].unique())
     # A legend of the figure's own would lie on its title.

@@ -4,7 +4,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..results import Results
+from ..results import Results, precision_title
 from .options import FigureStyle
 from .style import INK, MARKERS, colours, new_figure
 
@@ -19,7 +19,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         looks[precision] = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "markeredgecolor": INK}
     draws = curves["noise_seed"].nunique()
     note = f"Lines: means, bands: ± standard deviation, over {draws} draws of the noise, the same for all networks."
-    figure = new_figure(results, style, "Robustness to input noise", note)
+    figure = new_figure(results, style, "Robustness to input noise", note, of_logs=False)
     axes = figure.subplots()
     handles = []
     for precision in precisions:
@@ -29,7 +29,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         look.setdefault("markeredgecolor", look["color"])
         sns.lineplot(tests, x="ratio", y="accuracy", errorbar="sd", legend=False, ax=axes, **look)
         means = tests.groupby("ratio")["accuracy"].mean()
-        text = f"{results.marked_title(precision)}: {means.iloc[0]:.2f}% → {means.iloc[-1]:.2f}%"
+        text = f"{precision_title(precision)}: {means.iloc[0]:.2f}% → {means.iloc[-1]:.2f}%"
         handles.append(Line2D([], [], label=text, **look))
     axes.set(xlabel="noise ratio r (pixels times 1 + u, u uniform in ±r/2)", ylabel="accuracy (%)")
     axes.set_xticks(sorted(curves["ratio"].unique()))

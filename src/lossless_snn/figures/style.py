@@ -31,10 +31,11 @@ def render(draw: Callable[[Results, FigureStyle], Figure], results: Results, sty
                 figure.savefig(partial, format=suffix[1:], metadata=metadata)
 
 
-def new_figure(results: Results, style: FigureStyle, title: str, *notes: str) -> Figure:
+def new_figure(results: Results, style: FigureStyle, title: str, *notes: str, of_logs: bool = True) -> Figure:
     """An empty figure of the style's size, titled with what it shows and for which experiment and budget.
 
-    `notes`, and those on precisions (not settled, ...), stand below it.
+    `notes` stand below it and, where it shows what the logs of the simulations say, those on
+    precisions (not settled, ...).
     """
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
@@ -42,7 +43,8 @@ def new_figure(results: Results, style: FigureStyle, title: str, *notes: str) ->
     spread = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
     heading = [title, *_wrapped(results.subject + spread, style)]
     figure.suptitle("\n".join(heading), x=0.01, ha="left", linespacing=1.4)
-    footnotes = [line for footnote in (*notes, *results.footnotes) for line in _wrapped(footnote, style)]
+    notes = (*notes, *results.footnotes) if of_logs else notes
+    footnotes = [line for footnote in notes for line in _wrapped(footnote, style)]
     if footnotes:
         figure.supxlabel("\n".join(footnotes), x=0.01, ha="left")
     return figure
