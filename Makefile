@@ -7,10 +7,11 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-peers/bin/python
 # Where the project's environment is used, no other one may get in between.
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo reproduce paper report test lint
+.PHONY: help setup demo reproduce paper report bench test lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,10 @@ report: $(READY) ## Write results/report.html: figures and tables of all that wa
 test: $(READY) ## Run the tests
 	@$(BIN)/pytest
 
+bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
+	@$(BIN)/snakemake results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
+	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS)
+
 lint: $(READY) ## Check style: ruff and snakefmt
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -52,3 +57,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
+
+# The libraries to compare with, in an environment of their own.
+$(PEERS): requirements/peers.lock | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	@$(BIN)/uv pip sync --quiet --python $(PEERS) requirements/peers.lock
+	@touch $(PEERS)

@@ -28,7 +28,7 @@ OURS = {"ann": "one ANN forward pass", "event": "lossless-snn, event-driven", "d
 OURS_ELSEWHERE = {"loop": "direct PyTorch loop"}
 PEERS = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "sinabs": "sinabs"}
 TITLES = OURS | OURS_ELSEWHERE | PEERS
-STEPS, IMAGES = (10, 20, 40, 100), (250, 500, 1000, 2000)
+STEPS, IMAGES = (10, 20, 40, 100), (500, 1000, 2000, 4000)
 
 
 class Bench:
@@ -88,6 +88,12 @@ def scaling_table(frame: pd.DataFrame) -> str:
     return "\n".join(f"- {row}" for row in rows)
 
 
+def training_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Seconds for an epoch of 50,000 images, a row a number of threads."""
+    epoch = (frame["seconds"] * 50_000 / frame["count"]).groupby(frame["threads"])
+    return pd.DataFrame({"training: seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
+
+
 def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
     """The comparison as bars, and the cost of ours against steps, images and k."""
     sns.set_theme(style="whitegrid", font_scale=0.8)
@@ -135,6 +141,8 @@ def main() -> None:
     for repetition in tqdm(range(arguments.repetitions), "repetitions"):
         for name in TITLES:
             bench.measure("compare", name, repetition, checkpoint["k1"])
+        for threads in (1, 2):
+            bench.measure("training", "training", repetition, checkpoint["k1"], count=max(IMAGES), threads=threads)
         for steps in STEPS:
             bench.measure("steps", "event", repetition, checkpoint["k1"], steps=steps)
         for count in IMAGES:
@@ -146,7 +154,9 @@ def main() -> None:
     frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
     table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
-    text = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}.\n\n{table}\n\n{scaling_table(frame)}\n"
+    training = training_table(frame[frame.study == "training"]).to_markdown(floatfmt=".1f")
+    title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
+    text = "\n\n".join([title, table, scaling_table(frame), training]) + "\n"
     (arguments.out / "bench.md").write_text(text)
     draw(frame, arguments.out / "bench", caption)
     print(text)

@@ -1,4 +1,4 @@
-"""One contender of `make bench`: simulates test images once, and prints seconds, memory and accuracy as JSON.
+"""One contender of `make bench`: runs through test images once, and prints seconds, memory and accuracy as JSON.
 
 Ours run in the project's environment, the peers in one of their own: each imports only what it needs.
 All get the same trained LeNet and the same images, in batches of 200. The peers have no neuron with
@@ -28,15 +28,38 @@ def ann(arguments: argparse.Namespace) -> Contender:
 
     from lossless_snn.checkpoints import Checkpoint
     from lossless_snn.evaluation import build, encode
-    from lossless_snn.network import use_threads
 
-    use_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     network = build(checkpoint, torch.device("cpu"))
 
     def run(pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return network(encode(pixels, checkpoint.data, torch.device("cpu"))).argmax(1).numpy()
+
+    return run
+
+
+def training(arguments: argparse.Namespace) -> Contender:
+    """Training steps, a batch each."""
+    import torch
+
+    from lossless_snn.checkpoints import Checkpoint
+    from lossless_snn.evaluation import build, encode
+    from lossless_snn.training import adam
+
+    torch.set_num_threads(arguments.threads)
+    checkpoint = Checkpoint.load(arguments.checkpoint)
+    trained = build(checkpoint, torch.device("cpu")).train()
+    optimiser = adam(trained, 1e-4)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        logits = trained(encode(pixels, checkpoint.data, torch.device("cpu")))
+        # What the labels are does not matter for the time.
+        torch.nn.functional.cross_entropy(logits, logits.argmax(1)).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        return logits.argmax(1).numpy()
 
     return run
 
@@ -178,7 +201,7 @@ def sinabs(arguments: argparse.Namespace) -> Contender:
     return run
 
 
-CONTENDERS = {f.__name__: f for f in (ann, event, dense, loop, snntorch, spikingjelly, sinabs)}
+CONTENDERS = {f.__name__: f for f in (ann, event, dense, loop, snntorch, spikingjelly, sinabs, training)}
 
 
 def main() -> None:

@@ -6,11 +6,6 @@ from torch import Tensor, nn
 
 from .notation import Layer
 
-try:
-    from . import fused, parallel
-except ImportError:  # a machine without numba
-    fused = None
-
 BATCH_NORM_EPS = 1e-5
 # Running averages decay by 0.9: the weight of a new batch is what is left.
 BATCH_NORM_MOMENTUM = 0.1
@@ -23,18 +18,11 @@ class _Round(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, activation: Tensor, scale: float) -> Tensor:
-        return activation.mul(scale).add_(ROUNDING_SHIFT).round_().div_(scale)
+        return activation.mul(scale).add_(ROUNDING_SHIFT).round_().mul_(1 / scale)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
-
-
-def use_threads(threads: int) -> None:
-    """Compute on this many threads: PyTorch's sums, and so the last bits, depend on it."""
-    torch.set_num_threads(threads)
-    if fused is not None:
-        parallel.use_threads(threads)
 
 
 def quantise(activation: Tensor, k: int) -> Tensor:
@@ -65,12 +53,6 @@ class QuantisedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = convolve(x, self.weight, self.layer)
-        if fused is not None and x.device.type == "cpu" and x.dtype == torch.float32:
-            x = x.contiguous(memory_format=torch.channels_last)
-            return fused.BatchNormReluQuantise.apply(
-                x, self.gamma, self.beta, self.mean, self.variance, self.k, self.training,
-                BATCH_NORM_MOMENTUM, BATCH_NORM_EPS, ROUNDING_SHIFT,
-            )  # fmt: skip
         x = F.batch_norm(
             x, self.mean, self.variance, self.gamma, self.beta, self.training, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS
         )

@@ -1,11 +1,31 @@
-"""Threads of numba's loops."""
+"""Compiled loops on several threads.
 
-import numba
+Not numba's own threads: its OpenMP layer changes PyTorch's number of threads on the way, and each of
+its layers takes longer to start a loop than many of ours run. A loop compiled to run without the
+interpreter's lock needs no more than Python's threads.
+"""
 
-# The OpenMP layer shares its runtime with PyTorch, whose own number of threads it sets on the way.
-numba.config.THREADING_LAYER = "workqueue"
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+
+# Parts a thread, so that one that is done early helps the others.
+_PARTS = 4
 
 
-def use_threads(threads: int) -> None:
-    """Run loops on this many threads, or on as many as numba was started with."""
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+def in_parts(threads: int, count: int, loop: Callable[..., None], *arguments: object) -> None:
+    """Call loop(first, last, *arguments) so that the parts [first, last) make up [0, count)."""
+    if threads == 1:
+        loop(0, count, *arguments)
+        return
+    parts = min(count, _PARTS * threads)
+    bounds = [part * count // parts for part in range(parts + 1)]
+    tasks = [_pool(threads).submit(loop, *part, *arguments) for part in pairwise(bounds)]
+    for task in tasks:
+        task.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "loop")

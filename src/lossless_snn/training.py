@@ -19,7 +19,7 @@ from .datasets.catalogue import DATASETS
 from .errors import LosslessError
 from .evaluation import accuracy, encode, select_device
 from .experiments import quantiser_level
-from .network import QuantisedNetwork, use_threads
+from .network import QuantisedNetwork
 
 STATE_KIND = "training state"
 HISTORY_COLUMNS = (
@@ -61,7 +61,7 @@ def train(
     written beside `out`; with `resume` training goes on from there, and gives the bytes that an
     uninterrupted run gives. Raises LosslessError where the data cannot be had or do not suffice.
     """
-    use_threads(threads)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     target = select_device(device)
     recipe = identity["recipe"]
@@ -74,14 +74,14 @@ def train(
     network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
     network.initialise(identity["seed"])
     network.to(target, memory_format=torch.channels_last)
-    state = _State(network, _adam(network, schedule[0]), [])
+    state = _State(network, adam(network, schedule[0]), [])
     state_path = out.with_suffix(".training")
     if resume and state_path.exists():
         _restore(state, state_path, identity, schedule)
 
     for epoch in range(len(state.history), len(schedule)):
         if epoch in starts and epoch > 0:
-            state.optimiser = _adam(network, schedule[epoch])
+            state.optimiser = adam(network, schedule[epoch])
         started = time.perf_counter()
         batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
         loss, correct = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
@@ -152,7 +152,8 @@ def _run_epoch(state: _State, train_set: tuple[Tensor, Tensor], batches: Tensor,
     return loss_sum.item() / len(batches), correct.item() / batches.numel()
 
 
-def _adam(network: QuantisedNetwork, learning_rate: float) -> torch.optim.Adam:
+def adam(network: QuantisedNetwork, learning_rate: float) -> torch.optim.Adam:
+    """A fresh Adam with the published constants."""
     return torch.optim.Adam(network.parameters(), learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
@@ -179,7 +180,7 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
         return
     state.network.load_state_dict({n: torch.from_numpy(a) for n, a in tensors.items() if not n.startswith("adam.")})
     state.history = metadata["history"]
-    state.optimiser = _adam(state.network, schedule[len(state.history) - 1])
+    state.optimiser = adam(state.network, schedule[len(state.history) - 1])
     for index, parameter in enumerate(state.network.parameters()):
         step, *moments = (torch.from_numpy(tensors[f"adam.{index}.{name}"]) for name in ADAM_STATE)
         # Adam walks through memory: its moments must lie there as their parameter does.

@@ -9,7 +9,6 @@ from ..artifacts import write_json
 from ..checkpoints import Checkpoint
 from ..datasets import load
 from ..evaluation import accuracy, build, encode, select_device
-from ..network import use_threads
 from ..notation import ann_operations, neuron_count
 from ..options import device_option, local_option, threads_option
 
@@ -22,7 +21,7 @@ from ..options import device_option, local_option, threads_option
 @local_option
 def command(checkpoint, out, threads, device, local) -> None:
     """Print the test accuracy of CHECKPOINT's network."""
-    use_threads(threads)
+    torch.set_num_threads(threads)
     trained, target = Checkpoint.load(checkpoint), select_device(device)
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
     inputs, labels = encode(images.pixels, trained.data, target), torch.from_numpy(images.labels).to(target)

@@ -11,11 +11,11 @@ membranes, and 32 bits are used where they suffice, 64 bits (which conversion pr
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from ..conversion import SpikingNetwork
 from ..notation import Layer
-from ..parallel import use_threads
+from ..parallel import in_parts
 from .trace import Trace
 
 # Columns of the table of layers, the output layer last. `_*_AT` say where the layer's part of an array begins.
@@ -56,8 +56,8 @@ class EventSimulator:
         settled_step = np.empty(images, dtype=np.int64)
         counts = np.empty((images, neurons), dtype=np.int32)
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
-        use_threads(self._threads)
-        _simulate(channels_last, *self._constants, self._negative_spikes, *records, settled_step, counts)
+        arguments = (channels_last, *self._constants, self._negative_spikes, *records, settled_step, counts)
+        in_parts(self._threads, images, _simulate, *arguments)
         return Trace(*records, settled_step, self._by_layer(counts))
 
     def _by_layer(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -112,10 +112,10 @@ def _window(layer: Layer, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return first, last - first + 1
 
 
-@njit(parallel=True, cache=True)
-def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitudes, falls,
+@njit(nogil=True, cache=True)
+def _simulate(first, last, pixels, layers, positions, weights, thresholds, offsets, magnitudes, falls,
               predictions, positive, negative, operations, settled_step, counts):  # fmt: skip
-    for image in prange(pixels.shape[0]):
+    for image in range(first, last):
         steps = predictions.shape[1]
         # Spikes in the order of their steps: spike i is at position place[i], of channel[i] and sign[i];
         # those of step t are starts[t] to starts[t + 1].
@@ -123,7 +123,7 @@ def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitude
         starts = np.zeros(steps + 1, dtype=np.int64)
         # The largest net count that a neuron of each input channel has had.
         peaks = np.zeros(0, dtype=np.int64)
-        last, at_rest = np.int64(0), True
+        last_spike, at_rest = np.int64(0), True
         for index in range(layers.shape[0] - 1):
             row = layers[index]
             filters, neurons = row[_FILTERS], row[_NEURONS]
@@ -162,8 +162,8 @@ def _simulate(pixels, layers, positions, weights, thresholds, offsets, magnitude
                 positive[image, step] += up
                 negative[image, step] += fired - up
                 if fired > 0:
-                    last = max(last, step + 1)
-        settled_step[image] = last if at_rest else -1
+                    last_spike = max(last_spike, step + 1)
+        settled_step[image] = last_spike if at_rest else -1
         row = layers[-1]
         _predict(
             (place, channel, sign, starts),
