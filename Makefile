@@ -56,6 +56,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
 	@touch $(READY)
 
 # The libraries to compare with, in an environment of their own.

@@ -44,21 +44,20 @@ def training(arguments: argparse.Namespace) -> Contender:
     """Training steps, a batch each."""
     import torch
 
+    from lossless_snn.adam import Adam
     from lossless_snn.checkpoints import Checkpoint
     from lossless_snn.evaluation import build, encode
-    from lossless_snn.training import adam
 
     torch.set_num_threads(arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     trained = build(checkpoint, torch.device("cpu")).train()
-    optimiser = adam(trained, 1e-4)
+    optimiser = Adam(trained.parameters(), 1e-4)
 
     def run(pixels: np.ndarray) -> np.ndarray:
         logits = trained(encode(pixels, checkpoint.data, torch.device("cpu")))
         # What the labels are does not matter for the time.
         torch.nn.functional.cross_entropy(logits, logits.argmax(1)).backward()
         optimiser.step()
-        optimiser.zero_grad()
         return logits.argmax(1).numpy()
 
     return run

@@ -46,7 +46,7 @@ def save_tensors(path: str | Path, kind: str, tensors: dict[str, np.ndarray], me
     """Write `tensors` and `metadata` as a safetensors file of the given `kind`, atomically."""
     header = json.dumps({**metadata, "kind": kind}, sort_keys=True)
     with replacing(path) as partial:
-        save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, partial, {_METADATA_KEY: header})
+        save_file({name: np.asarray(t, order="C") for name, t in tensors.items()}, partial, {_METADATA_KEY: header})
 
 
 def load_tensors(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

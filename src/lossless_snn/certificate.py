@@ -69,27 +69,33 @@ class Certificate:
 def grid_activations(network: SpikingNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
     """The ANN on the network's grid: the integer activations (N, C, H, W) of each layer, then logits (N, classes).
 
-    max(W a - offset, 0) // threshold, by matrix products that know nothing of spikes.
+    max(W a - offset, 0) // threshold, by matrix products that know nothing of spikes. Integers all,
+    held as 64-bit floats, whose products are many times faster, as long as they stay below 2^52.
     """
-    activation = pixels.astype(np.int64)
+    activation = pixels.astype(np.float64)
     for layer, spiking in zip(network.layers, network.hidden, strict=False):
-        total = _weighted_sums(activation, spiking.grid_weight, layer)
+        summand = np.abs(spiking.grid_offset).max() + spiking.grid_threshold.max()
+        total = _weighted_sums(activation, spiking.grid_weight, layer, float(summand))
         offset, threshold = (a[:, None, None] for a in (spiking.grid_offset, spiking.grid_threshold))
-        activation = np.maximum(total - offset, 0) // threshold
+        due = np.maximum(total - offset, 0)
+        # The quotient of floats is rounded, but not across an integer: it is below 2^52.
+        activation = np.floor(due / threshold) if due.dtype == np.float64 else due // threshold
         yield activation
     yield _weighted_sums(activation, network.grid_readout, network.layers[-1])[:, :, 0, 0]
 
 
-def _weighted_sums(activation: np.ndarray, weight: np.ndarray, layer: Layer) -> np.ndarray:
-    """Convolution of int64 (N, C, H, W) with int32 weights (filters, C, kh, kw), exact, int64."""
-    pads = ((0, 0), (0, 0), layer.padding, layer.padding)
-    windows = sliding_window_view(np.pad(activation, pads), layer.kernel, axis=(2, 3))
-    windows = windows[:, :, :: layer.stride, :: layer.stride].transpose(0, 2, 3, 1, 4, 5)
-    inputs = windows.reshape(-1, prod(layer.weight_shape[1:]))
-    matrix = weight.reshape(len(weight), -1).T.astype(np.int64)
+def _weighted_sums(activation: np.ndarray, weight: np.ndarray, layer: Layer, summand: float = 0.0) -> np.ndarray:
+    """Convolution of integers (N, C, H, W) with int32 weights (filters, C, kh, kw), exact, and a `summand` later on.
+
+    64-bit floats, or 64-bit integers where those might not hold it.
+    """
     peak = np.abs(activation).max(axis=(0, 2, 3)).astype(np.float64)
     reach = (np.abs(weight.astype(np.float64)).sum(axis=(2, 3)) @ peak).max()
-    # Integers below 2^53 are exact as floats, whose products are many times faster.
-    kind = np.float64 if reach < 2.0**52 else np.int64
-    total = (inputs.astype(kind) @ matrix.astype(kind)).astype(np.int64)
+    exact = np.float64 if reach + summand < 2.0**52 else np.int64
+    pads = ((0, 0), layer.padding, layer.padding, (0, 0))
+    channels_last = np.pad(activation.transpose(0, 2, 3, 1), pads).astype(exact, copy=False)
+    windows = sliding_window_view(channels_last, layer.kernel, axis=(1, 2))[:, :: layer.stride, :: layer.stride]
+    # (N, H, W, C, kh, kw): rows of inputs in the order of the weights.
+    inputs = windows.reshape(-1, prod(layer.weight_shape[1:]))
+    total = inputs @ weight.reshape(len(weight), -1).T.astype(exact)
     return total.reshape(len(activation), *layer.out_shape[1:], -1).transpose(0, 3, 1, 2)

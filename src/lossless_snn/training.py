@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from .adam import Adam
 from .artifacts import load_tensors, replacing, save_tensors
 from .checkpoints import Checkpoint
 from .datasets import Images, load
@@ -31,7 +32,6 @@ HISTORY_COLUMNS = (
     "validation_accuracy",
     "seconds",
 )
-ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _State:
     """What an epoch leaves behind for the next one."""
 
     network: QuantisedNetwork
-    optimiser: torch.optim.Adam
+    optimiser: Adam
     history: list[dict[str, float]]
 
 
@@ -74,14 +74,14 @@ def train(
     network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
     network.initialise(identity["seed"])
     network.to(target, memory_format=torch.channels_last)
-    state = _State(network, adam(network, schedule[0]), [])
+    state = _State(network, Adam(network.parameters(), schedule[0]), [])
     state_path = out.with_suffix(".training")
     if resume and state_path.exists():
         _restore(state, state_path, identity, schedule)
 
     for epoch in range(len(state.history), len(schedule)):
         if epoch in starts and epoch > 0:
-            state.optimiser = adam(network, schedule[epoch])
+            state.optimiser = Adam(network.parameters(), schedule[epoch])
         started = time.perf_counter()
         batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
         loss, correct = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
@@ -144,7 +144,6 @@ def _run_epoch(state: _State, train_set: tuple[Tensor, Tensor], batches: Tensor,
         target = labels[batch]
         logits = state.network(inputs[batch])
         loss = F.cross_entropy(logits, target)
-        state.optimiser.zero_grad()
         loss.backward()
         state.optimiser.step()
         loss_sum += loss.detach()
@@ -152,24 +151,13 @@ def _run_epoch(state: _State, train_set: tuple[Tensor, Tensor], batches: Tensor,
     return loss_sum.item() / len(batches), correct.item() / batches.numel()
 
 
-def adam(network: QuantisedNetwork, learning_rate: float) -> torch.optim.Adam:
-    """A fresh Adam with the published constants."""
-    return torch.optim.Adam(network.parameters(), learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
-
-
 def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
 
 
 def _save(state: _State, path: Path, identity: dict[str, Any]) -> None:
-    adam = {
-        f"adam.{index}.{name}": state.optimiser.state[parameter][name]
-        for index, parameter in enumerate(state.network.parameters())
-        for name in ADAM_STATE
-    }
-    save_tensors(
-        path, STATE_KIND, _arrays({**state.network.state_dict(), **adam}), {**identity, "history": state.history}
-    )
+    tensors = {**state.network.state_dict(), **state.optimiser.state()}
+    save_tensors(path, STATE_KIND, _arrays(tensors), {**identity, "history": state.history})
 
 
 def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list[float]) -> None:
@@ -178,14 +166,10 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
     if changed := [name for name in identity if metadata.get(name) != identity[name]]:
         print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
         return
-    state.network.load_state_dict({n: torch.from_numpy(a) for n, a in tensors.items() if not n.startswith("adam.")})
     state.history = metadata["history"]
-    state.optimiser = adam(state.network, schedule[len(state.history) - 1])
-    for index, parameter in enumerate(state.network.parameters()):
-        step, *moments = (torch.from_numpy(tensors[f"adam.{index}.{name}"]) for name in ADAM_STATE)
-        # Adam walks through memory: its moments must lie there as their parameter does.
-        moments = [torch.empty_like(parameter).copy_(moment) for moment in moments]
-        state.optimiser.state[parameter] = dict(zip(ADAM_STATE, (step, *moments), strict=True))
+    state.optimiser = Adam(state.network.parameters(), schedule[len(state.history) - 1])
+    for name, tensor in {**state.network.state_dict(), **state.optimiser.state()}.items():
+        tensor.copy_(torch.from_numpy(tensors[name]))
     print(f"{path}: going on after epoch {len(state.history)}", flush=True)
 
 

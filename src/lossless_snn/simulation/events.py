@@ -70,6 +70,13 @@ class EventSimulator:
         )
 
 
+def compile_ahead() -> None:
+    """Fill numba's cache, which otherwise the first simulation does."""
+    integers, table, short = (np.zeros(shape, dtype=kind) for shape, kind in ((0, "i8"), ((0, 0), "i8"), (0, "i4")))
+    sums, pixels = np.zeros(0), np.zeros((0, 0), dtype=np.int32)
+    _simulate(0, 0, pixels, table, table, short, integers, integers, sums, True, *[table] * 4, integers, pixels)
+
+
 def _layer_table(layers: tuple[Layer, ...]) -> np.ndarray:
     rows = []
     starts = np.zeros(5, dtype=np.int64)
@@ -180,6 +187,15 @@ def _room(size):
 
 
 @njit(cache=True)
+def _grown(place, channel, sign, used, more):
+    """The first `used` spikes with room for `more`, and as many again."""
+    grown_place, grown_channel, grown_sign = _room(2 * place.size + more)
+    for i in range(used):
+        grown_place[i], grown_channel[i], grown_sign[i] = place[i], channel[i], sign[i]
+    return grown_place, grown_channel, grown_sign
+
+
+@njit(cache=True)
 def _receive(membrane, place, channel, value, row, reached, taps):
     """Add `value` times its weights to every membrane that an input neuron reaches."""
     start, tap = reached[place, _TARGET], channel * row[_KERNEL] + reached[place, _TAP]
@@ -213,14 +229,14 @@ def _reset(membrane, offset):
 def _reach(peaks, magnitudes, threshold, offset):
     """No membrane of the layer, nor any partial sum of one, gets further from 0 than this."""
     filters = threshold.size
-    reach = np.empty(filters)
+    largest = 0.0
     for i in range(filters):
-        reach[i] = abs(offset[i]) + threshold[i]
-    for channel in range(peaks.size):
-        for i in range(filters):
-            reach[i] += peaks[channel] * magnitudes[channel * filters + i]
+        reach = np.float64(abs(offset[i]) + threshold[i])
+        for channel in range(peaks.size):
+            reach += peaks[channel] * magnitudes[channel * filters + i]
+        largest = max(largest, reach)
     # The sums above are rounded; a millionth covers that many times over.
-    return 1.000001 * reach.max()
+    return 1.000001 * largest
 
 
 @njit(cache=True)
@@ -266,7 +282,8 @@ def _first_spikes(membrane, threshold, steps, net):
             net[neuron] = min(n, steps)
             total += min(n, steps)
     out_place, out_channel, out_sign = _room(total)
-    out_sign[:] = 1
+    for i in range(total):
+        out_sign[i] = 1
     starts = np.zeros(steps + 1, dtype=np.int64)
     spike = 0
     for step in range(steps):
@@ -294,7 +311,8 @@ def _spikes(membrane, received, row, reached, taps, threshold, offset, falls, ne
     filters = np.uint32(row[_FILTERS])
     _reset(membrane, offset)
     passed = np.zeros_like(membrane)
-    net[:] = 0
+    for neuron in range(net.size):
+        net[neuron] = 0
     # A byte a neuron, read eight at a time.
     emitted = np.zeros((membrane.size + 7) // 8, dtype=np.int64)
     emitted_bytes = emitted.view(np.int8)
@@ -307,10 +325,7 @@ def _spikes(membrane, received, row, reached, taps, threshold, offset, falls, ne
         if fired or starts[step + 1] > starts[step]:
             _fire(membrane, passed, threshold, falls, emitted_bytes)
             if spike + membrane.size > out_place.size:
-                more = _room(2 * out_place.size + membrane.size)
-                more[0][:spike], more[1][:spike] = out_place[:spike], out_channel[:spike]
-                more[2][:spike] = out_sign[:spike]
-                out_place, out_channel, out_sign = more
+                out_place, out_channel, out_sign = _grown(out_place, out_channel, out_sign, spike, membrane.size)
             before = spike
             for word in range(emitted.size):
                 if emitted[word] != 0:
@@ -327,7 +342,9 @@ def _spikes(membrane, received, row, reached, taps, threshold, offset, falls, ne
         out_starts[step + 1] = spike
     if fired:
         _fire(membrane, passed, threshold, falls, emitted_bytes)
-        fired = emitted.any()
+        fired = False
+        for word in range(emitted.size):
+            fired = fired or emitted[word] != 0
     return out_place, out_channel, out_sign, out_starts, not fired
 
 
@@ -354,4 +371,8 @@ def _predict(received, row, reached, taps, predictions):
     for step in range(predictions.size):
         for i in range(starts[step], starts[step + 1]):
             _receive(logits, place[i], channel[i], sign[i], row, reached, taps)
-        predictions[step] = logits.argmax()
+        best = 0
+        for i in range(1, logits.size):
+            if logits[i] > logits[best]:
+                best = i
+        predictions[step] = best
