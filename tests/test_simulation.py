@@ -144,7 +144,7 @@ def test_sums_beyond_32_bits(k):
 def test_the_width_of_the_integers_changes_nothing(network, shape, padding):
     """The same network in units so fine that sums need 64 bits gives the same bytes."""
     rng = np.random.default_rng(21)
-    snn, pixels = convert(random_checkpoint(rng, network, shape, 1, padding)), random_pixels(rng, 4, shape)
+    snn, pixels = convert(random_checkpoint(rng, network, shape, 3, padding)), random_pixels(rng, 4, shape)
     fine = []
     for layer in snn.hidden[1:]:
         weight = layer.grid_weight.astype(np.int64)

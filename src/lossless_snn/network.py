@@ -4,13 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .method import BATCH_NORM_EPS, ROUNDING_SHIFT
 from .notation import Layer
 
-BATCH_NORM_EPS = 1e-5
 # Running averages decay by 0.9: the weight of a new batch is what is left.
 BATCH_NORM_MOMENTUM = 0.1
-# Added before rounding, so that an activation a rounding error below a half still passes it.
-ROUNDING_SHIFT = 1e-5
 
 
 class _Round(torch.autograd.Function):

@@ -1,0 +1,6 @@
+"""Constants of the method that training and conversion share."""
+
+# Batch norm: sigma = sqrt(variance + this).
+BATCH_NORM_EPS = 1e-5
+# The quantiser is round(2^k a + this) / 2^k: an activation a rounding error below a half still passes it.
+ROUNDING_SHIFT = 1e-5
