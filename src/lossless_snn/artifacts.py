@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from .errors import LosslessError
 
@@ -45,8 +45,9 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
 def save_tensors(path: str | Path, kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     """Write `tensors` and `metadata` as a safetensors file of the given `kind`, atomically."""
     header = json.dumps({**metadata, "kind": kind}, sort_keys=True)
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     with replacing(path) as partial:
-        save_file({name: np.asarray(t, order="C") for name, t in tensors.items()}, partial, {_METADATA_KEY: header})
+        partial.write_bytes(save(contiguous, {_METADATA_KEY: header}))
 
 
 def load_tensors(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
