@@ -69,7 +69,7 @@ def train(
     train_set, validation_set = split(images, recipe, target)
     schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
     title = f"{identity['experiment']} {identity['precision']} seed {identity['seed']}"
-    starts = np.cumsum([0] + [phase["epochs"] for phase in recipe["phases"]])
+    starts = np.cumsum([phase["epochs"] for phase in recipe["phases"]])
 
     network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
     network.initialise(identity["seed"])
@@ -80,38 +80,34 @@ def train(
         _restore(state, state_path, identity, schedule)
 
     for epoch in range(len(state.history), len(schedule)):
-        if epoch in starts and epoch > 0:
+        if epoch in starts:
             state.optimiser = Adam(network.parameters(), schedule[epoch])
         started = time.perf_counter()
         batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
-        loss, correct = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
-        validation_loss, validation_accuracy = accuracy(network, *validation_set)
-        row = (
-            epoch + 1,
-            schedule[epoch],
-            loss,
-            correct,
-            validation_loss,
-            validation_accuracy,
-            round(time.perf_counter() - started, 3),
-        )
-        state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
-        if not np.isfinite(loss):
+        seen = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
+        if not np.isfinite(seen[0]):
             raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
+        held_out = accuracy(network, *validation_set)
+        row = (epoch + 1, schedule[epoch], *seen, *held_out, round(time.perf_counter() - started, 3))
+        state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         _save(state, state_path, identity)
         _write_history(history_path, state.history)
-        print(
-            f"{title}, epoch {epoch + 1}/{len(schedule)}: train loss {loss:.4f}, accuracy {correct:.2%}; "
-            f"validation loss {validation_loss:.4f}, accuracy {validation_accuracy:.2%}; {row[-1]:.1f} s",
-            flush=True,
-        )
+        print(f"{title}, {_in_words(state.history[-1], len(schedule))}", flush=True)
 
     _write_history(history_path, state.history)
-    parameters = _arrays(network.state_dict())
-    checkpoint = Checkpoint(parameters, {**identity, "epochs": len(schedule)})
+    checkpoint = Checkpoint(_arrays(network.state_dict()), {**identity, "epochs": len(schedule)})
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint
+
+
+def _in_words(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']}/{epochs}: "
+        f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}; "
+        f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}; "
+        f"{row['seconds']:.1f} s"
+    )
 
 
 def split(images: Images, recipe: dict[str, Any], device: torch.device) -> tuple[tuple[Tensor, Tensor], ...]:
