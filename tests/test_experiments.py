@@ -94,3 +94,11 @@ def test_quantiser_levels():
 def test_what_is_no_precision(wrong):
     with pytest.raises(ValueError, match="is no precision"):
         quantiser_level(wrong)
+
+
+def test_a_budget_may_simulate_other_steps():
+    mnist = load_experiment("mnist-lenet", SHIPPED)
+    assert mnist.simulated_steps("quick") == 30
+    assert mnist.simulated_steps("paper") == 20
+    assert mnist.simulated_steps("imported") == 20
+    assert "steps" not in mnist.recipe("quick")

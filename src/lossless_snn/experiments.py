@@ -53,9 +53,10 @@ class Phase(Strict):
 
 
 class Budget(Strict):
-    """How long to train."""
+    """How long to train, and the time steps to simulate, if not the experiment's."""
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    steps: Count | None = None
 
     def schedule(self, epochs: int | None = None) -> tuple[Phase, ...]:
         """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
@@ -120,6 +121,11 @@ class Experiment(Strict):
     def architecture(self) -> dict[str, Any]:
         """What a checkpoint needs to rebuild the network: data set, network and padding."""
         return self.model_dump(include={"dataset", "network", "padding"})
+
+    def simulated_steps(self, budget: str) -> int:
+        """Time steps to simulate a network trained at `budget`."""
+        chosen = self.training.budgets.get(budget)
+        return (chosen and chosen.steps) or self.simulation.steps
 
     def recipe(self, budget: str, epochs: int | None = None) -> dict[str, Any]:
         """All that decides what training gives, and nothing else: an input of the training step."""

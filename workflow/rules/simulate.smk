@@ -1,7 +1,8 @@
 def simulation(wildcards):
     """Time steps and images a line of the log files, as the command's options."""
-    simulation = experiment(wildcards).simulation
-    return f"--steps {simulation.steps} --batch-size {simulation.batch_size}"
+    settings = experiment(wildcards)
+    steps = settings.simulated_steps(wildcards.budget)
+    return f"--steps {steps} --batch-size {settings.simulation.batch_size}"
 
 
 rule simulate:

@@ -38,8 +38,9 @@ def command(snn, logs, steps, batch_size, limit, arithmetic, engine, device, thr
     """Simulate SNN on the test set; write the four log files, snn.json and certificate.json."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None:
-        defaults = load_experiment(network.metadata["experiment"]).simulation
-        steps, batch_size = steps or defaults.steps, batch_size or defaults.batch_size
+        experiment = load_experiment(network.metadata["experiment"])
+        steps = steps or experiment.simulated_steps(network.metadata["budget"])
+        batch_size = batch_size or experiment.simulation.batch_size
     images = load(network.metadata["dataset"], "test", local=local)
     pixels, labels = images.pixels[:limit], images.labels[:limit]
     engine = simulator(network, engine, threads, device, arithmetic)
