@@ -91,7 +91,7 @@ def connections(layer, weight):
 
 def measured_by_neurobench(snn, pixels, steps, batch_size):
     """Activation sparsity and synaptic operations, by name."""
-    torch.set_num_threads(1)  # numba's OpenMP pool has set it to all cores
+    torch.set_num_threads(1)
     model = TorchModel(SteppedNetwork(snn, steps))
     model.add_activation_module(SignedNeurons)
     images = torch.from_numpy(pixels.astype(float))

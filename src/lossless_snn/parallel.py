@@ -1,8 +1,7 @@
 """Compiled loops on several threads.
 
-Not numba's own threads: its OpenMP layer changes PyTorch's number of threads on the way, and each of
-its layers takes longer to start a loop than many of ours run. A loop compiled to run without the
-interpreter's lock needs no more than Python's threads.
+Not numba's own threads: its OpenMP layer changes PyTorch's number of threads on the way. A loop
+compiled to run without the interpreter's lock needs no more than Python's threads.
 """
 
 from collections.abc import Callable
