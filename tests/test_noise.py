@@ -4,23 +4,28 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from run_directories import write_run
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.noise import RATIOS, disturb
 from lossless_snn.results import RunDirectory
 
-PIXELS = np.arange(256, dtype=np.uint8).repeat(400).reshape(-1, 1, 16, 16)
+INPUTS = np.arange(256, dtype=np.uint8).repeat(400).reshape(-1, 1, 16, 16) / np.float32(256)
+
+
+def noisy(index, seed):
+    return disturb(torch.from_numpy(INPUTS), index, seed).numpy()
 
 
 @pytest.mark.parametrize(("index", "ratio"), enumerate([0, 0.2, 0.4, 0.6, 0.8, 1]))
 def test_noise_is_uniform_in_half_the_ratio_either_way(index, ratio):
     assert RATIOS[index] == ratio
-    noisy = disturb(PIXELS, index, seed=3)
-    assert noisy.dtype == np.float32
-    lit = PIXELS > 0
-    assert (noisy[~lit] == 0).all()
-    u = noisy[lit] / PIXELS[lit] - 1
+    disturbed = noisy(index, seed=3)
+    assert disturbed.dtype == np.float32
+    lit = INPUTS > 0
+    assert (disturbed[~lit] == 0).all()
+    u = disturbed[lit] / INPUTS[lit] - 1
     assert np.abs(u).max() <= ratio / 2 + 1e-6
     # of a uniform distribution as wide as r: mean 0, standard deviation r / sqrt(12)
     assert u.mean() == pytest.approx(0, abs=0.01)
@@ -30,9 +35,9 @@ def test_noise_is_uniform_in_half_the_ratio_either_way(index, ratio):
 
 
 def test_noise_is_the_same_again_and_another_for_each_seed_and_ratio():
-    noises = [disturb(PIXELS, index, seed) / PIXELS.clip(1) - 1 for index in (1, 5) for seed in (0, 1)]
-    assert (disturb(PIXELS, 5, 1) == disturb(PIXELS, 5, 1)).all()
-    lit = PIXELS.ravel() > 0
+    noises = [noisy(index, seed) / INPUTS.clip(1 / 256) - 1 for index in (1, 5) for seed in (0, 1)]
+    assert (noisy(5, 1) == noisy(5, 1)).all()
+    lit = INPUTS.ravel() > 0
     assert np.abs(np.corrcoef([noise.ravel()[lit] for noise in noises]) - np.eye(4)).max() < 0.02
 
 

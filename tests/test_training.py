@@ -8,16 +8,11 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-import torch
 
 from lossless_snn import training
 from lossless_snn.artifacts import load_tensors
 from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.datasets import Images, load
-from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import load_experiment
 
-CPU = torch.device("cpu")
 ARGUMENTS = ("--precision", "k1", "--device", "cpu")
 
 
@@ -46,6 +41,19 @@ def interruption_in(epoch):
     assert len(calls) == epoch
 
 
+@contextmanager
+def interruption_after_saving():
+    """Within, training is interrupted when the first epoch's state has been written."""
+    original = training._save
+
+    def save(*arguments):
+        original(*arguments)
+        raise KeyboardInterrupt
+
+    with patch.object(training, "_save", save):
+        yield
+
+
 @pytest.fixture
 def uninterrupted(project, command_line, tmp_path_factory):
     """Train to the end; results are kept, by arguments."""
@@ -62,51 +70,6 @@ def uninterrupted(project, command_line, tmp_path_factory):
 
 
 _UNINTERRUPTED = {}
-
-
-def test_the_last_images_are_held_out():
-    pixels = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
-    images = Images(pixels, np.arange(10))
-    recipe = {"dataset": "mnist", "validation_images": 3, "batch_size": 4}
-    (train_x, train_y), (held_out_x, held_out_y) = training.split(images, recipe, CPU)
-    assert (train_x.flatten() * 256).tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert (held_out_x.flatten() * 256).tolist() == [7, 8, 9]
-    assert (train_y.tolist(), held_out_y.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [7, 8, 9])
-
-
-def test_the_published_split_of_mnist(project):
-    recipe = load_experiment("tiny").recipe("quick")
-    assert recipe["validation_images"] == 97
-    images = load("digits", "train")
-    (_, train_y), (_, held_out_y) = training.split(images, recipe, CPU)
-    assert (len(train_y), len(held_out_y)) == (1200, 97)
-    assert held_out_y.tolist() == images.labels[-97:].tolist()
-
-
-def test_too_few_images_for_a_batch():
-    images = Images(np.zeros((10, 1, 28, 28), dtype=np.uint8), np.zeros(10, dtype=np.int64))
-    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 7 of them held out.*batch of 4"):
-        training.split(images, {"dataset": "mnist", "validation_images": 7, "batch_size": 4}, CPU)
-
-
-def test_batches_have_each_image_once():
-    batches = training._batches(1200, 100, seed=0, epoch=0)
-    assert batches.shape == (12, 100)
-    assert sorted(batches.flatten().tolist()) == list(range(1200))
-
-
-def test_what_does_not_fill_a_batch_changes_from_epoch_to_epoch():
-    left_out = [set(range(11)) - set(training._batches(11, 4, 0, epoch).flatten().tolist()) for epoch in range(20)]
-    assert all(len(images) == 3 for images in left_out)
-    assert set().union(*left_out) == set(range(11))
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    order = training._batches(1200, 100, 3, 5).tolist()
-    assert order == training._batches(1200, 100, 3, 5).tolist()
-    others = [training._batches(1200, 100, *other).tolist() for other in [(3, 6), (4, 5), (5, 3)]]
-    assert order not in others
-    assert order != sorted(order)
 
 
 def test_history_and_metadata(uninterrupted):
@@ -131,6 +94,21 @@ def test_history_and_metadata(uninterrupted):
         "seed": 0,
         "epochs": 4,
     }
+
+
+def test_without_held_out_images_their_columns_are_empty(project, command_line, tmp_path):
+    text = (project / "config" / "experiments" / "tiny.yaml").read_text()
+    whole = project / "config" / "experiments" / "whole.yaml"
+    whole.write_text(text.replace("validation_images: 97", "validation_images: 0"))
+    out = tmp_path / "a.safetensors"
+    try:
+        with interruption_after_saving():
+            assert command_line("train", "whole", *ARGUMENTS, "--epochs", "2", "--out", out) != 0
+        assert command_line("train", "whole", *ARGUMENTS, "--epochs", "2", "--out", out, "--resume") == 0
+    finally:
+        whole.unlink()
+    lines = out.with_suffix(".history.csv").read_text().splitlines()
+    assert [line.split(",")[4:6] for line in lines[1:]] == [["", ""], ["", ""]]
 
 
 def test_history_goes_where_it_is_asked_to(project, command_line, tmp_path):

@@ -40,7 +40,7 @@ class Checkpoint:
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
         recipe = self.metadata["recipe"]
-        return notation.parse(recipe["network"], self.data.shape, self.data.classes, recipe["padding"])
+        return notation.parse(recipe["network"], self.data.input_shape, self.data.classes, recipe["padding"])
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint atomically; the same content gives the same bytes."""

@@ -46,8 +46,8 @@ KIND = "spiking network"
 # A threshold has this many bits less k, since counts double with k, but no less than the second number:
 # membranes of LeNet fit 32 bits then.
 THRESHOLD_BITS, LEAST_THRESHOLD_BITS = 23, 20
-# So many more than its pixels have in the first layer, whose membranes are computed once, in 64 bits.
-FIRST_LAYER_BITS = 8
+# So many more in the first layer, whose membranes are computed once, in 64 bits: its inputs have bits of their own.
+FIRST_LAYER_BITS = 16
 # Integer weights, their sign aside.
 WEIGHT_BITS = 30
 # No membrane, and no partial sum of one, may ever leave this range.
@@ -102,7 +102,9 @@ class SpikingNetwork:
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.metadata["network"], self.data.shape, self.data.classes, self.metadata["padding"])
+        return notation.parse(
+            self.metadata["network"], self.data.input_shape, self.data.classes, self.metadata["padding"]
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the network atomically; the same content gives the same bytes."""
@@ -138,16 +140,17 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
     if checkpoint.k is None:
         raise LosslessError("an FP32 network has no spiking version: train one with --precision k<N>")
     layers, k = checkpoint.layers, checkpoint.k
-    pixel_bits = checkpoint.data.pixel_bits
-    # The largest value an input of the layer can have, by channel: pixels at first, then spike counts.
-    peak = np.full(layers[0].in_shape[0], 2**pixel_bits - 1, dtype=object)
+    encoding = checkpoint.data.encoding
+    # The largest absolute value an input of the layer can have, by channel: the image's at first, then spike counts.
+    peak = np.full(layers[0].in_shape[0], encoding.peak(checkpoint.data.shape), dtype=object)
     hidden = []
     for index, layer in enumerate(layers[:-1]):
-        # The first layer's integers are pixels p: what it receives is 2^k x = 2^(k - pixel_bits) p.
+        # The first layer's integers are the image's, p: what it receives is 2^k x = 2^(k - bits) p.
         bits = max(THRESHOLD_BITS - k, LEAST_THRESHOLD_BITS)
-        input_exponent, bits = (k - pixel_bits, bits + pixel_bits + FIRST_LAYER_BITS) if index == 0 else (0, bits)
+        input_exponent, bits = (k - encoding.bits, bits + FIRST_LAYER_BITS) if index == 0 else (0, bits)
+        signed = index == 0 and encoding.signed
         where = f"layer {index + 1} ({layer.token})"
-        spiking, peak = _spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, peak, where)
+        spiking, peak = _spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, peak, signed, where)
         hidden.append(spiking)
     metadata = {
         **{key: checkpoint.metadata[key] for key in ("experiment", "budget", "precision", "seed")},
@@ -187,12 +190,20 @@ def thresholds(
 
 
 def _spiking_layer(
-    parameters: dict[str, np.ndarray], index: int, k: int, input_exponent: int, bits: int, peak: np.ndarray, where: str
+    parameters: dict[str, np.ndarray],
+    index: int,
+    k: int,
+    input_exponent: int,
+    bits: int,
+    peak: np.ndarray,
+    signed: bool,
+    where: str,
 ) -> tuple[SpikingLayer, np.ndarray]:
     """Convert layer `index`; also the largest net count that its neurons can reach, by channel.
 
-    The counts are bounded without looking at data: V is at most its positive weights times the
-    inputs' peaks, and a neuron fires upwards only below V. Peaks are Python integers: no overflow.
+    The counts are bounded without looking at data: V is at most its positive weights (all of them,
+    where inputs are `signed`) times the inputs' peaks, and a neuron fires upwards only below V.
+    Peaks are Python integers: no overflow.
     """
     _, threshold, base = thresholds(parameters, index, k)
     # What the quantiser adds before rounding, the method's base leaves out.
@@ -220,14 +231,14 @@ def _spiking_layer(
     )  # fmt: skip
     weight = layer.grid_weight.astype(np.int64)
     threshold_steps, base_steps = layer.grid_threshold.astype(object), layer.grid_offset.astype(object)
-    positive = np.maximum(weight, 0).sum(axis=(2, 3)).astype(object) @ peak
-    negative = np.maximum(-weight, 0).sum(axis=(2, 3)).astype(object) @ peak
-    if (over := positive + negative + abs(base_steps) + threshold_steps >= 2**MEMBRANE_BITS).any():
+    reach = np.abs(weight).sum(axis=(2, 3)).astype(object) @ peak
+    highest = reach if signed else np.maximum(weight, 0).sum(axis=(2, 3)).astype(object) @ peak
+    if (over := reach + abs(base_steps) + threshold_steps >= 2**MEMBRANE_BITS).any():
         raise LosslessError(
             f"{where}, channel {int(over.argmax())}: sums may need more than {MEMBRANE_BITS} bits, "
             "and nothing is lost only if they fit"
         )
-    return layer, np.maximum(positive - base_steps, 0) // threshold_steps
+    return layer, np.maximum(highest - base_steps, 0) // threshold_steps
 
 
 def _readout_exponent(weight: np.ndarray, peak: np.ndarray) -> int:

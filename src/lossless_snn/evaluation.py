@@ -7,22 +7,15 @@ from torch import Tensor
 
 from .checkpoints import Checkpoint
 from .datasets.catalogue import DatasetSpec
-from .errors import LosslessError
 from .network import QuantisedNetwork
 
 EVALUATION_BATCH = 500
 
 
-def select_device(name: str) -> torch.device:
-    """The device that "auto", "cpu" or "cuda" stands for; raises LosslessError where there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise LosslessError("device: no CUDA device here; use --device cpu or auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def encode(pixels: np.ndarray, data: DatasetSpec, device: torch.device) -> Tensor:
-    """8-bit pixels (N, C, H, W) as the network's float32 inputs, p / 2^pixel_bits."""
-    inputs = torch.from_numpy(pixels).to(device, torch.float32).mul_(2.0**-data.pixel_bits)
+    """8-bit pixels (N, C, H, W) as the network's float32 inputs, see `DatasetSpec.encoding`."""
+    integers = torch.from_numpy(data.encoding.integers(pixels))
+    inputs = integers.to(device, torch.float32).mul_(2.0**-data.encoding.bits)
     return inputs.contiguous(memory_format=torch.channels_last)
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from . import notation
 from .datasets.catalogue import DATASETS, DatasetSpec
+from .datasets.encoding import Standardised
 from .errors import LosslessError
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -34,6 +35,12 @@ def _dataset(value: str) -> str:
     return value
 
 
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the smallest comes first (found {value[0]:g}, {value[1]:g})")
+    return value
+
+
 Precision = Annotated[str, AfterValidator(_precision)]
 BudgetName = Literal["quick", "paper"]
 Count = Annotated[int, Field(ge=1)]
@@ -53,9 +60,16 @@ class Phase(Strict):
 
 
 class Budget(Strict):
-    """How long to train, and the time steps to simulate, if not the experiment's."""
+    """How long to train; and what differs from the experiment's, where it is meant to end soon.
+
+    `steps` are the time steps to simulate; the first `train_images` are trained on, and the first
+    `test_images` tested on.
+    """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    batch_size: Count | None = None
+    train_images: Count | None = None
+    test_images: Count | None = None
     steps: Count | None = None
 
     def schedule(self, epochs: int | None = None) -> tuple[Phase, ...]:
@@ -69,11 +83,21 @@ class Budget(Strict):
         return (*phases[:-1], phases[-1].model_copy(update={"epochs": last}))
 
 
+class Augmentation(Strict):
+    """How training images are varied, see `augmentation`; they are standardised afterwards."""
+
+    crop: Count
+    flip: bool = True
+    brightness: Annotated[float, Field(ge=0)] = 0.0
+    contrast: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (1.0, 1.0)
+
+
 class Training(Strict):
     """The recipe: Adam on cross-entropy, the last images of the training set held out."""
 
     batch_size: Count = 200
-    validation_images: Count
+    validation_images: Annotated[int, Field(ge=0)]
+    augmentation: Augmentation | None = None
     budgets: dict[BudgetName, Budget]
 
 
@@ -102,6 +126,16 @@ class Experiment(Strict):
     comparison: Comparison = Comparison()
 
     @model_validator(mode="after")
+    def _augmentation_fits(self) -> "Experiment":
+        augmentation, encoding = self.training.augmentation, self.data.encoding
+        if augmentation and encoding != Standardised(augmentation.crop):
+            raise ValueError(
+                f"training.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
+                f"but {self.dataset} is tested as {encoding}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _network_fits(self) -> "Experiment":
         try:
             _ = self.layers
@@ -115,7 +149,7 @@ class Experiment(Strict):
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.network, self.data.shape, self.data.classes, self.padding)
+        return notation.parse(self.network, self.data.input_shape, self.data.classes, self.padding)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -127,16 +161,23 @@ class Experiment(Strict):
         chosen = self.training.budgets.get(budget)
         return (chosen and chosen.steps) or self.simulation.steps
 
+    def test_images(self, budget: str) -> int | None:
+        """How many images, the first, to test a network on that was trained at `budget`; None for all."""
+        return self.training.budgets[budget].test_images if budget in self.training.budgets else None
+
     def recipe(self, budget: str, epochs: int | None = None) -> dict[str, Any]:
         """All that decides what training gives, and nothing else: an input of the training step."""
         training = self.training
         if budget not in training.budgets:
             raise LosslessError(f"no budget '{budget}' (it has {', '.join(training.budgets)})")
+        chosen = training.budgets[budget]
         return {
             **self.architecture,
-            "batch_size": training.batch_size,
+            "batch_size": chosen.batch_size or training.batch_size,
+            "train_images": chosen.train_images,
             "validation_images": training.validation_images,
-            "phases": [phase.model_dump() for phase in training.budgets[budget].schedule(epochs)],
+            "augmentation": training.augmentation and training.augmentation.model_dump(mode="json"),
+            "phases": [phase.model_dump() for phase in chosen.schedule(epochs)],
         }
 
 

@@ -50,7 +50,8 @@ class QuantisedLayer(nn.Module):
         nn.init.normal_(self.gamma, 1.0, 0.002, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = convolve(x, self.weight, self.layer)
+        # In mixed precision the convolution gives 16 bits: too few for what follows to be rounded as it should.
+        x = convolve(x, self.weight, self.layer).float()
         x = F.batch_norm(
             x, self.mean, self.variance, self.gamma, self.beta, self.training, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS
         )

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from tqdm import tqdm
 from .adam import Adam
 from .artifacts import load_tensors, replacing, save_tensors
 from .checkpoints import Checkpoint
-from .datasets import Images, load
+from .datasets import load
 from .datasets.catalogue import DATASETS
+from .device import prepare
 from .errors import LosslessError
-from .evaluation import accuracy, encode, select_device
+from .evaluation import accuracy, encode
 from .experiments import quantiser_level
 from .network import QuantisedNetwork
+from .training_set import TrainingSet, split
 
 STATE_KIND = "training state"
 HISTORY_COLUMNS = (
@@ -40,7 +43,7 @@ class _State:
 
     network: QuantisedNetwork
     optimiser: Adam
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
 
 
 def train(
@@ -61,12 +64,12 @@ def train(
     written beside `out`; with `resume` training goes on from there, and gives the bytes that an
     uninterrupted run gives. Raises LosslessError where the data cannot be had or do not suffice.
     """
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    target = select_device(device)
+    target = prepare(device, threads)
     recipe = identity["recipe"]
-    images = load(recipe["dataset"], "train", local=local)
-    train_set, validation_set = split(images, recipe, target)
+    training, validation = split(load(recipe["dataset"], "train", local=local), recipe)
+    training_set = TrainingSet(training, recipe, target)
+    held_out = encode(validation.pixels, DATASETS[recipe["dataset"]], target)
+    labels = torch.from_numpy(validation.labels).to(target)
     schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
     title = f"{identity['experiment']} {identity['precision']} seed {identity['seed']}"
     starts = np.cumsum([phase["epochs"] for phase in recipe["phases"]])
@@ -83,12 +86,18 @@ def train(
         if epoch in starts:
             state.optimiser = Adam(network.parameters(), schedule[epoch])
         started = time.perf_counter()
-        batches = _batches(len(train_set[1]), recipe["batch_size"], identity["seed"], epoch)
-        seen = _run_epoch(state, train_set, batches, f"{title}, epoch {epoch + 1}/{len(schedule)}")
+        batches = tqdm(
+            training_set.epoch(identity["seed"], epoch),
+            f"{title}, epoch {epoch + 1}/{len(schedule)}",
+            training_set.batches,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+        seen = _run_epoch(state, batches, target)
         if not np.isfinite(seen[0]):
             raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
-        held_out = accuracy(network, *validation_set)
-        row = (epoch + 1, schedule[epoch], *seen, *held_out, round(time.perf_counter() - started, 3))
+        tested = accuracy(network, held_out, labels) if len(labels) else (None, None)
+        row = (epoch + 1, schedule[epoch], *seen, *tested, round(time.perf_counter() - started, 3))
         state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         _save(state, state_path, identity)
         _write_history(history_path, state.history)
@@ -101,50 +110,31 @@ def train(
     return checkpoint
 
 
-def _in_words(row: dict[str, float], epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']}/{epochs}: "
-        f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}; "
-        f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}; "
-        f"{row['seconds']:.1f} s"
-    )
+def _in_words(row: dict[str, Any], epochs: int) -> str:
+    shares = [f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
+    if row["validation_loss"] is not None:
+        shares.append(f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}")
+    return f"epoch {row['epoch']}/{epochs}: {'; '.join(shares)}; {row['seconds']:.1f} s"
 
 
-def split(images: Images, recipe: dict[str, Any], device: torch.device) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Training and validation set as (inputs, labels) on `device`; the last images are held out."""
-    held_out, available = recipe["validation_images"], len(images.labels)
-    if available - held_out < recipe["batch_size"]:
-        raise LosslessError(
-            f"{recipe['dataset']}: {available} training images, {held_out} of them held out, "
-            f"do not fill one batch of {recipe['batch_size']}"
-        )
-    inputs = encode(images.pixels, DATASETS[recipe["dataset"]], device)
-    labels = torch.from_numpy(images.labels).to(device)
-    return (inputs[:-held_out], labels[:-held_out]), (inputs[-held_out:], labels[-held_out:])
-
-
-def _batches(images: int, batch_size: int, seed: int, epoch: int) -> Tensor:
-    """Shuffled indices, (batches, batch size): a function of seed and epoch, so that resuming
-    needs no generator's state. What does not fill a batch sits this epoch out."""
-    order = np.random.default_rng([seed, epoch]).permutation(images)
-    return torch.from_numpy(order[: images - images % batch_size].reshape(-1, batch_size))
-
-
-def _run_epoch(state: _State, train_set: tuple[Tensor, Tensor], batches: Tensor, title: str) -> tuple[float, float]:
+def _run_epoch(state: _State, batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> tuple[float, float]:
     """One pass over the training images; (mean loss, accuracy) as seen while training."""
-    inputs, labels = train_set
     state.network.train()
-    loss_sum = torch.zeros((), dtype=torch.float64, device=labels.device)
-    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for batch in tqdm(batches.to(labels.device), title, leave=False, disable=not sys.stderr.isatty()):
-        target = labels[batch]
-        logits = state.network(inputs[batch])
-        loss = F.cross_entropy(logits, target)
+    # On a GPU, convolutions calculate in 16 bits; all else, and all that is stored, has 32.
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    losses = torch.zeros((), dtype=torch.float64, device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    count = images = 0
+    for inputs, labels in batches:
+        with mixed:
+            logits = state.network(inputs)
+        loss = F.cross_entropy(logits.float(), labels)
         loss.backward()
         state.optimiser.step()
-        loss_sum += loss.detach()
-        correct += (logits.detach().argmax(1) == target).sum()
-    return loss_sum.item() / len(batches), correct.item() / batches.numel()
+        losses += loss.detach()
+        correct += (logits.detach().argmax(1) == labels).sum()
+        count, images = count + 1, images + len(labels)
+    return losses.item() / count, correct.item() / images
 
 
 def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -169,10 +159,13 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
     print(f"{path}: going on after epoch {len(state.history)}", flush=True)
 
 
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
     with replacing(path) as partial:
         lines = [
             ",".join(HISTORY_COLUMNS),
-            *(",".join(str(row[column]) for column in HISTORY_COLUMNS) for row in history),
+            *(
+                ",".join("" if row[column] is None else str(row[column]) for column in HISTORY_COLUMNS)
+                for row in history
+            ),
         ]
         partial.write_text("\n".join(lines) + "\n")

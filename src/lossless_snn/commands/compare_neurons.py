@@ -36,10 +36,10 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
         defaults = load_experiment(network.metadata["experiment"])
         steps, limit = steps or defaults.comparison.steps, limit or defaults.comparison.images
         batch_size = batch_size or defaults.simulation.batch_size
-    name = network.metadata["dataset"]
-    calibration = load(name, "train", local=local).pixels[:CALIBRATION_IMAGES]
+    name, encoded = network.metadata["dataset"], network.data.encoding.integers
+    calibration = encoded(load(name, "train", local=local).pixels[:CALIBRATION_IMAGES])
     images = load(name, "test", local=local)
-    pixels, labels = images.pixels[:limit], images.labels[:limit]
+    pixels, labels = encoded(images.pixels[:limit]), images.labels[:limit]
     usual = RateCodedSimulator(network, calibration, threads)
     signed, unsigned = (simulator(network, threads=threads, negative_spikes=negative) for negative in (True, False))
     by_neuron = {neuron: Measures() for neuron in NEURONS}

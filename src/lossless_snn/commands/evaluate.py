@@ -8,7 +8,8 @@ import torch
 from ..artifacts import write_json
 from ..checkpoints import Checkpoint
 from ..datasets import load
-from ..evaluation import accuracy, build, encode, select_device
+from ..device import prepare
+from ..evaluation import accuracy, build, encode
 from ..notation import ann_operations, neuron_count
 from ..options import device_option, local_option, threads_option
 
@@ -16,16 +17,16 @@ from ..options import device_option, local_option, threads_option
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="JSON file to write the result to.")
+@click.option("--limit", type=click.IntRange(min=1), help="Test on the first images of the test set only.")
 @threads_option
 @device_option
 @local_option
-def command(checkpoint, out, threads, device, local) -> None:
+def command(checkpoint, out, limit, threads, device, local) -> None:
     """Print the test accuracy of CHECKPOINT's network."""
-    torch.set_num_threads(threads)
-    trained, target = Checkpoint.load(checkpoint), select_device(device)
+    trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
-    inputs, labels = encode(images.pixels, trained.data, target), torch.from_numpy(images.labels).to(target)
-    _, share = accuracy(build(trained, target), inputs, labels)
+    inputs, labels = encode(images.pixels[:limit], trained.data, target), torch.from_numpy(images.labels[:limit])
+    _, share = accuracy(build(trained, target), inputs, labels.to(target))
     print(f"{checkpoint}: {share:.2%} of {len(labels)} test images predicted right")
     if out is not None:
         result = {key: trained.metadata[key] for key in ("experiment", "budget", "precision", "seed")}

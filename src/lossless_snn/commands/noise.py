@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 import click
-import torch
 from tqdm import tqdm
 
 from ..artifacts import replacing
 from ..checkpoints import Checkpoint
 from ..datasets import load
-from ..evaluation import select_device
+from ..device import prepare
 from ..noise import RATIOS, Disturbed, robustness
 from ..options import device_option, local_option, threads_option
 
@@ -25,10 +24,9 @@ from ..options import device_option, local_option, threads_option
 @local_option
 def command(checkpoint, out, seeds, threads, device, local) -> None:
     """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio."""
-    torch.set_num_threads(threads)
-    trained = Checkpoint.load(checkpoint)
+    trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
-    tests = robustness(trained, images, seeds, select_device(device))
+    tests = robustness(trained, images, seeds, target)
     rows = list(tqdm(tests, "tests", total=seeds * len(RATIOS), disable=not sys.stderr.isatty()))
     with replacing(out) as partial, partial.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([Disturbed._fields, *rows])

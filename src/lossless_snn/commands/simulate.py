@@ -42,7 +42,7 @@ def command(snn, logs, steps, batch_size, limit, arithmetic, engine, device, thr
         steps = steps or experiment.simulated_steps(network.metadata["budget"])
         batch_size = batch_size or experiment.simulation.batch_size
     images = load(network.metadata["dataset"], "test", local=local)
-    pixels, labels = images.pixels[:limit], images.labels[:limit]
+    pixels, labels = network.data.encoding.integers(images.pixels[:limit]), images.labels[:limit]
     engine = simulator(network, engine, threads, device, arithmetic)
     measures, certificate = Measures(), Certificate(network)
     for start in tqdm(range(0, len(labels), batch_size), "batches", disable=not sys.stderr.isatty()):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..notation import Shape
+from .encoding import Encoding, Scaled
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -13,16 +14,21 @@ TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 class DatasetSpec:
     """What is fixed about a data set.
 
-    Pixels are stored as 8-bit integers p and mean p / 2^`pixel_bits`. `files` gives the SHA-256
-    of each decompressed IDX file, whatever source it came from.
+    `shape` (C, H, W) is that of its 8-bit images, `encoding` says how they become inputs. `files`
+    gives the SHA-256 of each decompressed IDX file, whatever source it came from.
     """
 
     title: str
     folder: str
     shape: Shape
     classes: int
-    pixel_bits: int
     files: dict[str, str]
+    encoding: Encoding = Scaled()
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape (C, H, W) of a network's inputs."""
+        return self.encoding.input_shape(self.shape)
 
     def paths(self, root: str | Path = "data") -> dict[str, Path]:
         """Where each file lies below `root`: the layout that torchvision reads and writes."""
@@ -35,7 +41,6 @@ DATASETS = {
         folder="Digits",
         shape=(1, 28, 28),
         classes=10,
-        pixel_bits=8,
         files={
             TRAIN_IMAGES: "60adda41fa07c150e2c72524190ae2ded8baf2ffbca36be8f412c074ed4bf98a",
             TRAIN_LABELS: "12e54aedc1175ef07da3afb73c78656de73e57f04a9aa2d62ef685f459914d54",
@@ -48,7 +53,6 @@ DATASETS = {
         folder="MNIST",
         shape=(1, 28, 28),
         classes=10,
-        pixel_bits=8,
         files={
             TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
             TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -61,7 +65,6 @@ DATASETS = {
         folder="FashionMNIST",
         shape=(1, 28, 28),
         classes=10,
-        pixel_bits=8,
         files={
             TRAIN_IMAGES: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             TRAIN_LABELS: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",

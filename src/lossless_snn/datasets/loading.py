@@ -25,6 +25,9 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, chosen: slice) -> "Images":
+        return Images(self.pixels[chosen], self.labels[chosen])
+
 
 def load(name: str, split: Split, root: Path = Path("data"), local: Path | None = None) -> Images:
     """The training or test images of data set `name`, in the order of its files.

@@ -41,8 +41,8 @@ def _exact(network: SpikingNetwork) -> _Numbers:
 
 def _faithful(network: SpikingNetwork) -> _Numbers:
     hidden = [(layer.weight, layer.threshold, layer.base) for layer in network.hidden]
-    # An integer pixel p stands for x = p / 2^pixel_bits, and the image is scaled by 2^k.
-    pixel = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.pixel_bits)
+    # An integer p of the image stands for x = p / 2^bits, and the image is scaled by 2^k.
+    pixel = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.encoding.bits)
     return _Numbers(hidden, network.readout, pixel)
 
 
@@ -103,8 +103,9 @@ class DenseSimulator:
                 # Where no neuron spikes nothing changes, and so none will.
                 break
         if self._must_be_exact:
-            for population, source in zip(populations[1:], populations, strict=False):
-                population.check_range(source.peak)
+            peaks = [injected.abs().amax((0, 2, 3)), *(population.peak for population in populations[:-1])]
+            for population, peak in zip(populations, peaks, strict=True):
+                population.check_range(peak)
         at_rest = torch.stack([population.at_rest() for population in populations]).all(0).cpu().numpy()
         fired = (positive + negative).numpy() > 0
         last_spike = np.where(fired.any(1), steps - fired[:, ::-1].argmax(1), 0)
@@ -153,7 +154,7 @@ class _Population:
         return ~self._spikes().flatten(1).any(1)
 
     def check_range(self, peak: Tensor) -> None:
-        """Raise LosslessError unless inputs of net counts up to `peak` (C,) keep every sum exact."""
+        """Raise LosslessError unless inputs of absolute values up to `peak` (C,) keep every sum exact."""
         reach = self.weight.abs().sum((2, 3)) @ peak + self.base.abs().flatten() + self.threshold.flatten()
         if reach.max() >= 2.0**52:
             raise LosslessError(f"layer {self.layer.token}: sums may pass 2^52; simulate with --engine event")

@@ -46,7 +46,7 @@ class RateCodedSimulator:
     def __init__(self, network: SpikingNetwork, calibration: np.ndarray, threads: int = 1) -> None:
         torch.set_num_threads(threads)
         self._layers = network.layers
-        self._input_scale = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.pixel_bits)
+        self._input_scale = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.encoding.bits)
         self._hidden = [_Normalised.of(*pair) for pair in zip(self._layers, network.hidden, strict=False)]
         self._readout = torch.from_numpy(network.readout)
         self._fan_out = [torch.from_numpy(layer.fan_out).float() for layer in self._layers[1:]]

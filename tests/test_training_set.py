@@ -1,0 +1,87 @@
+"""Which images a training sees: what is held out, in which order, all of them once."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+
+from lossless_snn.datasets import Images, load
+from lossless_snn.errors import LosslessError
+from lossless_snn.experiments import load_experiment
+from lossless_snn.training_set import TrainingSet, split
+
+CPU = torch.device("cpu")
+
+
+def recipe(batch_size, validation_images=0, train_images=None):
+    return {
+        "dataset": "mnist",
+        "validation_images": validation_images,
+        "batch_size": batch_size,
+        "train_images": train_images,
+        "augmentation": None,
+    }
+
+
+def numbered(count):
+    """Images of one pixel, whose value and label is their place."""
+    return Images(np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1), np.arange(count))
+
+
+def batches(count, batch_size, seed, epoch):
+    training_set = TrainingSet(numbered(count), recipe(batch_size), CPU)
+    found = list(training_set.epoch(seed, epoch))
+    assert len(found) == training_set.batches
+    for inputs, labels in found:
+        assert (inputs.flatten() * 256).tolist() == labels.tolist()
+    return [labels.tolist() for _, labels in found]
+
+
+def test_the_last_images_are_held_out():
+    training, validation = split(numbered(10), recipe(4, validation_images=3))
+    assert training.labels.tolist() == training.pixels.flatten().tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert validation.labels.tolist() == validation.pixels.flatten().tolist() == [7, 8, 9]
+
+
+def test_a_quick_budget_takes_the_first_images():
+    training, validation = split(numbered(10), recipe(4, validation_images=3, train_images=5))
+    assert (training.labels.tolist(), validation.labels.tolist()) == ([0, 1, 2, 3, 4], [7, 8, 9])
+
+
+def test_nothing_may_be_held_out():
+    training, validation = split(numbered(10), recipe(4))
+    assert (len(training), len(validation)) == (10, 0)
+
+
+def test_the_split_of_an_experiment(project):
+    images = load("digits", "train")
+    training, validation = split(images, load_experiment("tiny").recipe("quick"))
+    assert (len(training), len(validation)) == (1200, 97)
+    assert validation.labels.tolist() == images.labels[-97:].tolist()
+
+
+def test_too_few_images():
+    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 7 of them held out.*batch of 4"):
+        split(numbered(10), recipe(4, validation_images=7))
+    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 3 of them held out.*the 8 to train on"):
+        split(numbered(10), recipe(4, validation_images=3, train_images=8))
+
+
+def test_batches_have_each_image_once():
+    found = batches(120, 10, seed=0, epoch=0)
+    assert [len(batch) for batch in found] == [10] * 12
+    assert sorted(chain(*found)) == list(range(120))
+
+
+def test_what_does_not_fill_a_batch_changes_from_epoch_to_epoch():
+    left_out = [set(range(11)) - set(chain(*batches(11, 4, 0, epoch))) for epoch in range(20)]
+    assert all(len(images) == 3 for images in left_out)
+    assert set().union(*left_out) == set(range(11))
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    order = batches(120, 10, 3, 5)
+    assert order == batches(120, 10, 3, 5)
+    assert order not in [batches(120, 10, *other) for other in [(3, 6), (4, 5), (5, 3)]]
+    assert order != sorted(order)
