@@ -44,6 +44,7 @@ include: "workflow/rules/noise.smk"
 include: "workflow/rules/negative_spikes.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:

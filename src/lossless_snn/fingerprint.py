@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -21,14 +22,18 @@ PACKAGE = Path(__file__).parent
 # (which its place in the statement tells already).
 _SILENT_FIELDS = {"kind", "type_comment", "ctx"}
 
-# Not followed, because what they give is known otherwise: fetched files are checked against their SHA-256;
-# the catalogue's entry of the data set in use, and what a step takes from the experiment file, are params
+# Not followed, because what they give is known otherwise: fetched files are checked against their digests,
+# decoded pictures are inputs with a manifest; the catalogue's entry of the data set in use, and what a step takes from the experiment file, are params
 # of its rule; the last is this module.
 BOUNDARIES = {
     "lossless_snn.datasets.sources",
     "lossless_snn.datasets.digits",
+    "lossless_snn.datasets.image_folders",
+    "lossless_snn.datasets.pictures",
     "lossless_snn.datasets.catalogue",
+    "lossless_snn.datasets.descriptions",
     "lossless_snn.experiments",
+    "lossless_snn.yaml_files",
     "lossless_snn.fingerprint",
 }
 
@@ -106,6 +111,23 @@ class Sources:
         """16 hexadecimal digits over all that the `entries` reach; raises ValueError for an unknown one."""
         reached = sorted(self._reach(entries))
         return hashlib.sha256("\n".join(reached).encode()).hexdigest()[:16]
+
+    def files(self, *entries: str) -> list[Path]:
+        """The source files of the `entries` and of all in the package that they import, anywhere in their text."""
+        seen: set[str] = set()
+        waiting = list(entries)
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self:
+                continue
+            seen.add(name)
+            module = self[name]
+            statements = [*module.loose, *(node for nodes in module.definitions.values() for node in nodes)]
+            inner = [module.bindings(node) for statement in statements for node in ast.walk(statement)]
+            for source, imported in chain(module.imports.values(), *(names.values() for names in inner)):
+                waiting += [source, f"{source}.{imported}"]
+            waiting += _parents(name)
+        return sorted(path for path in map(self._path, seen) if path.is_file())
 
     def _reach(self, entries: tuple[str, ...]) -> set[str]:
         """What running the `entries` may execute: a line for each definition, with its place."""

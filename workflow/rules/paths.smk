@@ -27,9 +27,20 @@ wildcard_constraints:
     figure="|".join(FIGURES),
 
 
+# Which modules each fingerprint was taken from.
+code_modules = {}
+
+
 def code(*modules):
     """A param: fingerprint of the code that a command executes, taken only if its rule is in use."""
-    return lambda wildcards: fingerprint(*(f"lossless_snn.{module.format(**wildcards)}" for module in modules))
+
+    def of_job(wildcards):
+        entries = [f"lossless_snn.{module.format(**wildcards)}" for module in modules]
+        digest = fingerprint(*entries)
+        code_modules[digest] = entries
+        return digest
+
+    return of_job
 
 
 def recipe(wildcards):

@@ -1,0 +1,12 @@
+"""`lossless-snn provenance`."""
+
+import click
+
+from ..provenance.story import Story
+
+
+@click.command()
+@click.argument("file")
+def command(file: str) -> None:
+    """Tell how FILE was made: every step back to the raw data, with parameters and digests."""
+    click.echo(Story().of(file.removeprefix("./")))

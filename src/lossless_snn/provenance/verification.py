@@ -1,0 +1,66 @@
+"""Everything that records name, hashed again, and the chain from raw data to figures."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import get_args
+
+from ..errors import LosslessError
+from ..experiments import BudgetName
+from .jobs import RESULTS, Job
+from .records import read_record, record_paths, recorded_job
+from .verdicts import Contents, judge, raw_data
+
+_ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
+
+
+def verify(places: Iterable[Path] = (RESULTS,), expected: Mapping[Path, Job] | None = None) -> tuple[list[str], str]:
+    """(A line for each fault, what was checked in a sentence) of the records at or below `places`.
+
+    `expected` gives jobs by their records, as the workflow would run them now; a record without one
+    is held against its own parameters, and against the code as it is now.
+    Raises LosslessError where there is no record at all.
+    """
+    paths = record_paths(places)
+    if not paths:
+        raise LosslessError(f"{', '.join(map(str, places))}: no records there; run the workflow first")
+    faults, jobs, contents = [], dict(expected or {}), Contents()
+    for path in paths:
+        try:
+            record = read_record(path)
+            jobs.setdefault(path, recorded_job(record))
+        except (LosslessError, KeyError, ValueError) as error:
+            faults.append(str(error) if isinstance(error, LosslessError) else f"{path}: incomplete record ({error})")
+            continue
+        kept = record["code"]["sources"]
+        faults += [f"{name}: {_state(contents[name])}" for name, sha256 in kept.items() if contents[name] != sha256]
+    verdicts = judge(jobs.values(), contents)
+    for verdict in verdicts:
+        faults += [] if verdict.accepted else [str(verdict)]
+        faults += [f"{path}: missing" for path in verdict.missing if not any(path in why for why in verdict.reasons)]
+    inputs = {path for job in jobs.values() for path in job.inputs}
+    data = {path: sha256 for path, sha256 in raw_data().items() if path in inputs}
+    faults += [f"{path}: altered, not the published file" for path in data if contents[path] not in (None, data[path])]
+    faults += _without_record(places, jobs)
+    absent = sum(contents[path] is None for path in data)
+    return list(dict.fromkeys(faults)), (
+        f"{len(verdicts)} jobs, {len({path for job in jobs.values() for path in job.outputs})} files made, "
+        f"{len(data)} files of raw data" + (f" ({absent} not here: known by their recorded digests)" if absent else "")
+    )
+
+
+def _state(content: str | None) -> str:
+    return "missing" if content is None else "altered"
+
+
+def _without_record(places: Iterable[Path], jobs: Mapping[Path, Job]) -> list[str]:
+    """Artifacts of the budgets that no record tells of."""
+    known = {path for job in jobs.values() for path in job.outputs}
+    made = [
+        path
+        for budget in get_args(BudgetName)
+        for kind in _ARTIFACTS
+        for path in sorted(RESULTS.glob(f"{budget}/*/{kind}/**/*"))
+        if path.is_file() and not path.name.startswith(".") and path.suffix != ".training"
+    ]
+    within = [path for path in made if any(path.is_relative_to(place) for place in places)]
+    return [f"{path}: no record tells how it was made" for path in within if str(path) not in known]

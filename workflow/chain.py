@@ -1,0 +1,69 @@
+"""The jobs that the Snakefile, as it is now, would run for some targets: taken from Snakemake, run by nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.cli import parse_size_in_bytes
+from snakemake.settings.types import DAGSettings, ExecutionSettings, OutputSettings, Quietness, ResourceSettings
+
+from lossless_snn.errors import LosslessError
+from lossless_snn.provenance.jobs import RESULTS, Job
+from lossless_snn.provenance.records import read_record, record_paths
+from lossless_snn.provenance.verdicts import raw_data
+
+PROFILE = Path("workflow/profiles/default/config.yaml")
+
+
+class Chain:
+    """Snakemake's jobs for the targets, and each as the library describes it, both by the job's record.
+
+    `fetches` are the jobs that get raw data, which have no record: the catalogue knows the files.
+
+    Snakemake's interface cannot tell jobs or accept them: `workflow` is what that interface uses itself
+    (Snakemake's release is pinned).
+    """
+
+    def __init__(self, workflow) -> None:
+        self.workflow = workflow
+        recorded, published = workflow.globals["RECORDED"], set(raw_data())
+        pairs = [(self._described(job), job) for job in workflow.dag.jobs if job.rule in recorded]
+        self.jobs = {described.record: described for described, _ in pairs}
+        self.steps = {described.record: job for described, job in pairs}
+        self.fetches = [job for job in workflow.dag.jobs if published & set(job.output)]
+
+    def _described(self, job) -> Job:
+        described, seen = (self.workflow.globals[name] for name in ("described", "SEEN_BY_COMMANDS"))
+        return described(job.rule, job.shellcmd, {name: getattr(job, name) for name in seen})
+
+
+@contextmanager
+def chain(targets: list[str]) -> Iterator[Chain]:
+    """The chain that leads to `targets`; whatever Snakemake has to say against them ends the program."""
+    profile = yaml.safe_load(PROFILE.read_text())
+    settings = DAGSettings(
+        targets=frozenset(targets),
+        max_checksum_file_size=parse_size_in_bytes(profile["max-checksum-file-size"]),
+    )
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        dag = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile")).dag(settings)
+        workflow = dag.workflow_api._workflow
+        workflow.execution_settings = ExecutionSettings()
+        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
+        workflow._build_dag()
+        yield Chain(workflow)
+
+
+def recorded_targets() -> list[str]:
+    """All that records in results/ say was made, of experiments that there are."""
+    targets = []
+    for path in record_paths():
+        try:
+            record = read_record(path)
+        except LosslessError:
+            continue
+        if Path("config/experiments", f"{record['wildcards']['experiment']}.yaml").is_file():
+            targets += record["outputs"]
+    return sorted(target for target in targets if Path(target).is_relative_to(RESULTS))

@@ -1,0 +1,87 @@
+"""`make restore`: accept what is as the present code, parameters and inputs would make it; have the rest made anew.
+
+Decided from recorded digests, never from time stamps. What is accepted Snakemake takes as its own,
+whatever it knew before; what is not it will run, the next time that it is asked. No result is
+touched. Raw data are fetched only where a job that is to run reads them.
+"""
+
+import subprocess
+import sys
+
+from chain import Chain, chain, recorded_targets
+from snakemake.exceptions import LockException
+
+from lossless_snn.provenance.records import read_record
+from lossless_snn.provenance.verdicts import Contents, Verdict, judge, raw_data
+
+
+def main(targets: list[str]) -> None:
+    targets = targets or recorded_targets()
+    if not targets:
+        sys.exit("restore: no records in results/; nothing to restore")
+    with chain(targets) as found:
+        contents = Contents()
+        verdicts = judge(found.jobs.values(), contents)
+        fetch_needed(found, verdicts, contents)
+        try:
+            with found.workflow.persistence.lock():
+                settle(found, verdicts)
+        except LockException:
+            sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
+    report(verdicts)
+
+
+def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> None:
+    """Fetch data sets that refused jobs read and that are not here as published.
+
+    Left to Snakemake, fetching would be a reason to run again everything that ever read them.
+    """
+    needed = {path for verdict in verdicts if not verdict.accepted for path in verdict.job.inputs}
+    published = raw_data()
+    for job in found.fetches:
+        wrong = [path for path in job.output if contents[path] != published[path]]
+        if not any(path in needed or contents[path] for path in wrong):
+            continue
+        # The Snakefile has set the path to the command, and where to look for data.
+        if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
+            sys.exit(f"restore: {job.params.dataset}: what is to be made anew reads it, and it cannot be had")
+
+
+def settle(found: Chain, verdicts: list[Verdict]) -> None:
+    """Tell Snakemake of each verdict, in its own records."""
+    for job in found.fetches:
+        accept(found.workflow, job, {})
+    for verdict in verdicts:
+        job = found.steps[verdict.job.record]
+        if verdict.accepted:
+            inputs = read_record(verdict.job.record)["inputs"]
+            accept(found.workflow, job, {path: entry["sha256"] for path, entry in inputs.items()})
+        else:
+            # As if it had been cut off: Snakemake runs it anew (`rerun-incomplete` in the profile).
+            found.workflow.persistence.started(job)
+
+
+def accept(workflow, job, digests: dict[str, str]) -> None:
+    """Let Snakemake take `job` as done now; inputs that are not here count with their recorded digests."""
+    persistence = workflow.persistence
+    workflow.async_run(persistence.finished(job))
+    persistence.deactivate_cache()  # which would give what was known before
+    for path in job.output:
+        record = persistence.metadata(path)
+        record.input_checksums = {name: f"sha256:{sha256}" for name, sha256 in digests.items()}
+        persistence._write_record(persistence._get_key(path), record)
+
+
+def report(verdicts: list[Verdict]) -> None:
+    refused = [verdict for verdict in verdicts if not verdict.accepted]
+    missing = [path for verdict in verdicts if verdict.accepted for path in verdict.missing]
+    for verdict in refused:
+        print(verdict)
+    for path in missing:
+        print(f"{path}: not here; made anew, with all that follows, where it is asked for")
+    print(f"{len(verdicts) - len(refused)} of {len(verdicts)} jobs accepted", end="")
+    print(f"; `snakemake` will run {len(refused)}" if refused else "")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
