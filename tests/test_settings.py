@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import read_yaml
 from lossless_snn.settings import read_settings
+from lossless_snn.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "config.yaml"

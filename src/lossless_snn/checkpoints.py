@@ -8,7 +8,8 @@ import numpy as np
 
 from . import notation
 from .artifacts import load_tensors, save_tensors
-from .datasets.catalogue import DATASETS, DatasetSpec
+from .datasets.catalogue import find
+from .datasets.spec import DatasetSpec
 from .errors import LosslessError
 from .experiments import quantiser_level
 
@@ -22,7 +23,7 @@ class Checkpoint:
 
     `parameters` holds, float32, `<i>.weight` (filters, channels, kh, kw) and `<i>.gamma`, `.beta`,
     `.mean`, `.variance` (filters,) for each hidden layer i, and the output layer's `<n>.weight`.
-    `metadata` has experiment, precision, seed, budget, epochs and the recipe.
+    `metadata` has experiment, precision, seed, budget, epochs, training_images and the recipe.
     """
 
     parameters: dict[str, np.ndarray]
@@ -35,7 +36,7 @@ class Checkpoint:
 
     @property
     def data(self) -> DatasetSpec:
-        return DATASETS[self.metadata["recipe"]["dataset"]]
+        return find(self.metadata["recipe"]["dataset"])
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:

@@ -37,7 +37,8 @@ import numpy as np
 from . import notation
 from .artifacts import load_tensors, save_tensors
 from .checkpoints import Checkpoint
-from .datasets.catalogue import DATASETS, DatasetSpec
+from .datasets.catalogue import find
+from .datasets.spec import DatasetSpec
 from .errors import LosslessError
 from .method import BATCH_NORM_EPS, ROUNDING_SHIFT
 
@@ -98,7 +99,7 @@ class SpikingNetwork:
 
     @property
     def data(self) -> DatasetSpec:
-        return DATASETS[self.metadata["dataset"]]
+        return find(self.metadata["dataset"])
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:

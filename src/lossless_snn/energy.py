@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .experiments import Strict, read_yaml, validate
+from .yaml_files import Strict, read_yaml, validate
 
 ENERGY = Path("config/energy.yaml")
 

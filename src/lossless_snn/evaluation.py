@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checkpoints import Checkpoint
-from .datasets.catalogue import DatasetSpec
+from .datasets.spec import DatasetSpec
 from .network import QuantisedNetwork
 
 EVALUATION_BATCH = 500

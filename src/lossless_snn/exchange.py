@@ -4,14 +4,12 @@ Layer by layer the convolution kernel (height, width, in, out), then batch norm'
 moving mean and moving variance, each (out,); at the end the output matrix (in, out), "in" being the
 last map flattened height, width, channel.
 
-An object array is a pickle, and reading a pickle runs whatever is in it. Reading here allows it
-plain NumPy arrays and nothing else.
+An object array is a pickle, which is read here as plain data only, see `unpickling`.
 """
 
 import pickle
 import zipfile
 import zlib
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +21,7 @@ from .artifacts import replacing
 from .checkpoints import check_parameters
 from .errors import LosslessError
 from .notation import Layer
+from .unpickling import read_plain
 
 # A hidden layer's parameters in the order of the file, by the names that a checkpoint gives them.
 ORDER = ("weight", "beta", "gamma", "mean", "variance")
@@ -149,45 +148,4 @@ def _unpickle(member: IO[bytes], path: str | Path) -> Any:
         raise LosslessError(f"{path}: params is no NumPy array ({error}); get it again") from None
     if dtype.kind != "O":
         raise LosslessError(f"{path}: params is an array of {dtype}, expected an object array, an entry a parameter")
-    try:
-        return _ArrayUnpickler(member, path).load()
-    except LosslessError:
-        raise
-    except Exception as error:  # whatever a damaged stream makes the interpreter of it stumble over
-        raise LosslessError(f"{path}: params cannot be read ({type(error).__name__}: {error}); get it again") from None
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Stands in for `_codecs.encode`, by which Python 3 passes bytes through the older protocols."""
-    if encoding != "latin1":
-        raise ValueError(f"bytes encoded as {encoding!r}")
-    return text.encode("latin-1")
-
-
-# By what name it goes depends on the NumPy that wrote the file.
-_reconstruct = np.empty(0).__reduce__()[0]
-_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _latin1,
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Makes NumPy arrays, and refuses every other thing that a stream names."""
-
-    def __init__(self, stream: IO[bytes], path: str | Path) -> None:
-        # Python 2 wrote raw data as strings: NumPy takes them back as text of one byte a character.
-        super().__init__(stream, encoding="latin1")
-        self._path = path
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise LosslessError(
-                f"{self._path}: refused: it wants to load '{module}.{name}', and a model holds plain arrays only; "
-                "nothing of it was run"
-            ) from None
+    return read_plain(member, f"{path}: params", path, "a model")

@@ -23,8 +23,8 @@ PACKAGE = Path(__file__).parent
 _SILENT_FIELDS = {"kind", "type_comment", "ctx"}
 
 # Not followed, because what they give is known otherwise: fetched files are checked against their digests,
-# decoded pictures are inputs with a manifest; the catalogue's entry of the data set in use, and what a step takes from the experiment file, are params
-# of its rule; the last is this module.
+# decoded pictures are inputs; the catalogue's entry of the data set in use, and what a step takes from the
+# experiment file, are params of its rule; the last is this module.
 BOUNDARIES = {
     "lossless_snn.datasets.sources",
     "lossless_snn.datasets.digits",

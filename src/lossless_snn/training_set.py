@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .augmentation import augment, draw
 from .datasets import Images
-from .datasets.catalogue import DATASETS
+from .datasets.catalogue import find
 from .errors import LosslessError
 from .evaluation import encode
 
@@ -43,7 +43,7 @@ class TrainingSet:
         if self._augmentation:
             self._inputs = torch.from_numpy(images.pixels).to(device)
         else:
-            self._inputs = encode(images.pixels, DATASETS[recipe["dataset"]], device)
+            self._inputs = encode(images.pixels, find(recipe["dataset"]), device)
 
     @property
     def batches(self) -> int:

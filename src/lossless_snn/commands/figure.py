@@ -9,10 +9,10 @@ import click
 from .. import figures
 from ..energy import ENERGY
 from ..errors import LosslessError
-from ..experiments import validate
 from ..figures.options import FigureStyle
 from ..figures.style import render
 from ..results import PUBLISHED, load_results
+from ..yaml_files import validate
 
 
 @click.command()

@@ -1,44 +1,17 @@
-"""The data sets that the project knows: shapes, encodings, files and their SHA-256."""
+"""The data sets that the project knows: shapes, encodings, files and their digests."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..notation import Shape
-from .encoding import Encoding, Scaled
+from ..errors import LosslessError
+from .descriptions import described, read_description
+from .encoding import Standardised
+from .spec import DatasetSpec
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """What is fixed about a data set.
-
-    `shape` (C, H, W) is that of its 8-bit images, `encoding` says how they become inputs. `files`
-    gives the SHA-256 of each decompressed IDX file, whatever source it came from.
-    """
-
-    title: str
-    folder: str
-    shape: Shape
-    classes: int
-    files: dict[str, str]
-    encoding: Encoding = Scaled()
-
-    @property
-    def input_shape(self) -> Shape:
-        """Shape (C, H, W) of a network's inputs."""
-        return self.encoding.input_shape(self.shape)
-
-    def paths(self, root: str | Path = "data") -> dict[str, Path]:
-        """Where each file lies below `root`: the layout that torchvision reads and writes."""
-        return {name: Path(root) / self.folder / "raw" / name for name in self.files}
-
-
 DATASETS = {
     "digits": DatasetSpec(
         title="scikit-learn's handwritten digits, resized to 28 x 28",
-        folder="Digits",
+        folder="Digits/raw",
         shape=(1, 28, 28),
         classes=10,
         files={
@@ -50,7 +23,7 @@ DATASETS = {
     ),
     "mnist": DatasetSpec(
         title="MNIST",
-        folder="MNIST",
+        folder="MNIST/raw",
         shape=(1, 28, 28),
         classes=10,
         files={
@@ -62,7 +35,7 @@ DATASETS = {
     ),
     "fashion-mnist": DatasetSpec(
         title="FashionMNIST",
-        folder="FashionMNIST",
+        folder="FashionMNIST/raw",
         shape=(1, 28, 28),
         classes=10,
         files={
@@ -72,4 +45,35 @@ DATASETS = {
             TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
     ),
+    "cifar10": DatasetSpec(
+        title="CIFAR-10",
+        folder="cifar-10-batches-py",
+        shape=(3, 32, 32),
+        classes=10,
+        files={
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "test_batch": "40351d587109b95175f43aff81a1287e",
+        },
+        encoding=Standardised(crop=24),
+    ),
 }
+
+
+class UnknownDataset(LosslessError, ValueError):
+    """No data set has this name."""
+
+
+def find(name: str) -> DatasetSpec:
+    """The data set of that name: a built-in one, or the one that config/datasets/NAME.yaml describes.
+
+    Raises UnknownDataset, listing those that there are, and LosslessError where the description is wrong.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    if name in described():
+        return read_description(name)
+    raise UnknownDataset(f"'{name}' is no data set (expected {', '.join([*DATASETS, *described()])})")

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from . import idx
-from .catalogue import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from . import cifar, idx
+from .catalogue import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find
 from .sources import acquire
+from .spec import DECODED_FILES, Split
 
-Split = Literal["train", "test"]
-
-_IDX_FILES = {"train": (TRAIN_IMAGES, TRAIN_LABELS), "test": (TEST_IMAGES, TEST_LABELS)}
+# A split's images and labels: of built-in data sets, and of image folders.
+_IDX_FILES = {
+    "train": ((TRAIN_IMAGES, TRAIN_LABELS), DECODED_FILES["train"]),
+    "test": ((TEST_IMAGES, TEST_LABELS), DECODED_FILES["test"]),
+}
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,8 @@ def load(name: str, split: Split, root: Path = Path("data"), local: Path | None 
     for `local` and for the errors.
     """
     paths = acquire(name, root, local)
-    pixels, labels = (idx.read(paths[file]) for file in _IDX_FILES[split])
-    return Images(pixels.reshape(-1, *DATASETS[name].shape), labels.astype(np.int64))
+    if cifar.BATCHES[split][0] in paths:
+        return Images(*cifar.read_split(paths, split))
+    (names,) = [names for names in _IDX_FILES[split] if names[0] in paths]
+    pixels, labels = (idx.read(paths[file]) for file in names)
+    return Images(pixels.reshape(-1, *find(name).shape), labels.astype(np.int64))

@@ -13,18 +13,19 @@ import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.request import urlopen
 
 from ..artifacts import replacing
 from ..errors import LosslessError
-from . import digits
-from .catalogue import DATASETS, DatasetSpec
-
-ALREADY_THERE = "already there"
+from . import digits, image_folders
+from .catalogue import find
+from .image_folders import ALREADY_THERE
+from .spec import DatasetSpec, ImageFolder
 
 # Seconds without a byte before a mirror counts as unreachable: a name can stand for eight addresses,
 # and behind a firewall that drops packets each of them is waited for.
@@ -54,7 +55,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder with torchvision's layout (ROOT/MNIST/raw/NAME), or with the files in it (ROOT/NAME)."""
+    """A folder with torchvision's layout (ROOT/MNIST/raw/NAME), or with the files in it (ROOT/NAME).
+
+    `folder` is the part between: MNIST/raw.
+    """
 
     root: Path
     folder: str
@@ -67,10 +71,46 @@ class LocalFolder:
         root = self.root.expanduser()
         if not root.is_dir():
             raise SourceError("no such folder")
-        for folder in (root / self.folder / "raw", root):
+        for folder in (root / self.folder, root):
             for suffix in ("", ".gz"):
                 found = {name: folder / f"{name}{suffix}" for name in names}
                 yield {name: path for name, path in found.items() if path.is_file()}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tar archive with the files of a data set in its `folder`; nothing is unpacked from any other bytes."""
+
+    name: str
+    sha256: str
+    folder: str
+
+    def unpack(self, path: Path, names: Collection[str], scratch: Path) -> dict[str, Path]:
+        """Those files among `names` that it has, in `scratch`; raises SourceError unless it is this archive."""
+        try:
+            intact = _digest(path, self.sha256) == self.sha256
+        except OSError as error:
+            raise SourceError(f"{self.name}: {error.strerror}") from None
+        if not intact:
+            raise SourceError(f"{self.name} has the wrong SHA-256")
+        return _unpack(path, {f"{self.folder}/{name}": name for name in names}, scratch)
+
+
+@dataclass(frozen=True)
+class LocalArchive:
+    """An archive that lies in a folder as it was downloaded."""
+
+    root: Path
+    archive: Archive
+
+    @property
+    def title(self) -> str:
+        return f"local archive {self.root / self.archive.name}"
+
+    def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
+        path = self.root.expanduser() / self.archive.name
+        if path.is_file():
+            yield self.archive.unpack(path, names, scratch)
 
 
 @dataclass(frozen=True)
@@ -96,11 +136,7 @@ class TorchvisionMirrors:
         return f"torchvision's {self.dataset} mirrors"
 
     def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
-        try:
-            from torchvision import datasets  # takes seconds to import, only for its list of mirrors
-        except (ImportError, OSError, RuntimeError) as error:
-            raise SourceError(f"torchvision cannot be imported: {_one_line(error)}") from None
-        dataset = getattr(datasets, self.dataset)
+        dataset = _torchvision_dataset(self.dataset)
         archives = [archive for archive, _md5 in dataset.resources if archive.removesuffix(".gz") in names]
         failures = []
         for mirror in dataset.mirrors:
@@ -115,6 +151,37 @@ class TorchvisionMirrors:
             yield files
         if failures:
             raise SourceError(", ".join(failures))
+
+
+@dataclass(frozen=True)
+class TorchvisionArchive:
+    """The archive that torchvision downloads for its data set `dataset`, from where it does."""
+
+    dataset: str
+    archive: Archive
+    timeout: float = MIRROR_TIMEOUT
+
+    @property
+    def title(self) -> str:
+        return f"torchvision's {self.dataset} archive"
+
+    def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
+        url = _torchvision_dataset(self.dataset).url
+        path = scratch / self.archive.name
+        try:
+            _download(url, path, self.timeout)
+        except (OSError, HTTPException) as error:
+            raise SourceError(f"{url}: {_one_line(error)}") from None
+        yield self.archive.unpack(path, names, scratch)
+
+
+def _torchvision_dataset(name: str) -> Any:
+    """Torchvision's class of that name, which knows addresses."""
+    try:
+        from torchvision import datasets  # takes seconds to import, only for its addresses
+    except (ImportError, OSError, RuntimeError) as error:
+        raise SourceError(f"torchvision cannot be imported: {_one_line(error)}") from None
+    return getattr(datasets, name)
 
 
 @dataclass(frozen=True)
@@ -159,6 +226,15 @@ class DebianPackage:
         yield {name: path for name, path in found.items() if path.is_file()}
 
 
+CIFAR10 = Archive(
+    "cifar-10-python.tar.gz",
+    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    "cifar-10-batches-py",
+)
+
+# What a local folder may have in place of the files.
+_ARCHIVES = {"cifar10": CIFAR10}
+
 # Tried in this order, after the local folder.
 _SOURCES: dict[str, tuple[Source, ...]] = {
     "digits": (Generated("scikit-learn's load_digits", digits.write_files),),
@@ -167,35 +243,40 @@ _SOURCES: dict[str, tuple[Source, ...]] = {
         TorchvisionMirrors("FashionMNIST"),
         DebianPackage("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
     ),
+    "cifar10": (TorchvisionArchive("CIFAR10", CIFAR10),),
 }
 
 
 def sources(name: str, local: Path | None = None) -> tuple[Source, ...]:
-    """The sources of data set `name`, in the order in which they are tried."""
+    """The sources of the built-in data set `name`, in the order in which they are tried."""
     remote = _SOURCES[name]
-    return remote if local is None else (LocalFolder(local, DATASETS[name].folder), *remote)
+    if local is None:
+        return remote
+    archives = [LocalArchive(local, _ARCHIVES[name])] if name in _ARCHIVES else []
+    return (LocalFolder(local, find(name).folder), *archives, *remote)
 
 
 def acquire(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, Path]:
     """Make every file of data set `name` present and verified below `destination`; see `retrieve`."""
     retrieve(name, destination, local)
-    return DATASETS[name].paths(destination)
+    return find(name).paths(destination)
 
 
 def retrieve(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, str]:
     """Make every file of data set `name` present and verified; returns the source of each one.
 
-    A file that matches its SHA-256 stays; any other is replaced, once a source has given one that
+    A file that matches its digest stays; any other is replaced, once a source has given one that
     does. The folder `local` is the first source. Says on standard error which files were damaged
     and which sources could not be used. Raises LosslessError, naming each source and why it
-    failed, if a file cannot be had, and leaves what lies in its place as it is.
+    failed, if a file cannot be had, and leaves what lies in its place as it is. The files of an
+    image folder are decoded from its pictures, see `image_folders.prepare`.
 
     Two jobs may do this at once: each writes names of its own, and both rename the same bytes.
     """
-    if name not in DATASETS:
-        raise LosslessError(f"'{name}' is no data set (expected {', '.join(DATASETS)})")
-    spec = DATASETS[name]
+    spec = find(name)
     paths = spec.paths(destination)
+    if isinstance(spec, ImageFolder):
+        return dict.fromkeys(paths, image_folders.prepare(spec, destination, local))
     origin = {file: ALREADY_THERE for file, path in paths.items() if _is_intact(path, spec.files[file])}
     failures: dict[str, list[str]] = {}
     for source in sources(name, local):
@@ -237,13 +318,13 @@ def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path]) -> tuple[se
     return taken, failures
 
 
-def _install(candidate: Path, path: Path, sha256: str) -> None:
-    """Copy `candidate`, decompressed, to `path` if it has this SHA-256; raises SourceError if not."""
+def _install(candidate: Path, path: Path, digest: str) -> None:
+    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not."""
     try:
         with replacing(path) as partial:
             _decompress(candidate, partial)
-            if _sha256(partial) != sha256:
-                raise SourceError(f"{candidate.name} has the wrong SHA-256")
+            if _digest(partial, digest) != digest:
+                raise SourceError(f"{candidate.name} has the wrong {_algorithm(digest)[0]}")
     except OSError as error:
         raise LosslessError(f"{error.filename or path}: {error.strerror}") from None
 
@@ -262,22 +343,28 @@ def _decompress(candidate: Path, target: Path) -> None:
             raise SourceError(f"{candidate.name} is damaged ({_one_line(error)})") from None
 
 
-def _is_intact(path: Path, sha256: str) -> bool:
-    """Whether the file is there with this SHA-256; says so where it is there without."""
+def _is_intact(path: Path, digest: str) -> bool:
+    """Whether the file is there with this digest; says so where it is there without."""
     if not path.is_file():
         return False
     try:
-        intact = _sha256(path) == sha256
+        intact = _digest(path, digest) == digest
     except OSError as error:
         raise LosslessError(f"{path}: {error.strerror}") from None
     if not intact:
-        _say(f"{path}: damaged (wrong SHA-256), looking for another copy")
+        _say(f"{path}: damaged (wrong {_algorithm(digest)[0]}), looking for another copy")
     return intact
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path, like: str) -> str:
+    """The file's digest by the algorithm that gave `like`."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, _algorithm(like)[1]).hexdigest()
+
+
+def _algorithm(digest: str) -> tuple[str, Callable[[], Any]]:
+    """Name and function of the algorithm that gives digests of this length."""
+    return {32: ("MD5", partial(hashlib.md5, usedforsecurity=False)), 64: ("SHA-256", hashlib.sha256)}[len(digest)]
 
 
 def _download(url: str, target: Path, timeout: float) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..experiments import Strict
+from ..yaml_files import Strict
 
 
 class FigureStyle(Strict):
