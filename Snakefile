@@ -51,6 +51,7 @@ rule all:
     default_target: True
     input:
         [artifacts(settings.budget, name) for name in settings.experiments],
+        expand(SUMMARY + ".md", budget=settings.budget) if len(settings.experiments) > 1 else [],
     message:
         "{settings.budget} results of {settings.experiments} are in results/{settings.budget}/"
 
@@ -77,6 +78,7 @@ rule paper:
             artifacts("paper", name) + negative_spikes("paper", name)
             for name in ["digits-lenet", *published_experiments()]
         ],
+        expand(SUMMARY + ".md", budget="paper"),
     message:
         "Everything at the published budget is in results/paper/"
 

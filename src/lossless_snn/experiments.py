@@ -1,16 +1,18 @@
 """Experiment files (config/experiments/*.yaml) as typed models: defaults, validation, messages."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from . import notation
-from .datasets.catalogue import DATASETS, DatasetSpec
+from .datasets.catalogue import find
 from .datasets.encoding import Standardised
+from .datasets.spec import DatasetSpec
 from .errors import LosslessError
+from .yaml_files import Strict, read_yaml, validate
 
 EXPERIMENT_FOLDER = Path("config/experiments")
 
@@ -30,8 +32,7 @@ def _precision(value: str) -> str:
 
 
 def _dataset(value: str) -> str:
-    if value not in DATASETS:
-        raise ValueError(f"'{value}' is no data set (expected {', '.join(DATASETS)})")
+    find(value)
     return value
 
 
@@ -42,14 +43,9 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
 
 
 Precision = Annotated[str, AfterValidator(_precision)]
+DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper"]
 Count = Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """A model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Phase(Strict):
@@ -116,9 +112,13 @@ class Comparison(Strict):
 
 
 class Experiment(Strict):
-    """One network on one data set, with its recipe."""
+    """One network on one data set, with its recipe.
 
-    dataset: Annotated[str, AfterValidator(_dataset)]
+    `published` is the experiment of published.csv to compare with; the one of its own name if not given.
+    """
+
+    published: str | None = None
+    dataset: DatasetName
     network: str
     padding: Literal["valid", "same"] = "valid"
     training: Training
@@ -145,7 +145,7 @@ class Experiment(Strict):
 
     @property
     def data(self) -> DatasetSpec:
-        return DATASETS[self.dataset]
+        return find(self.dataset)
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
@@ -181,41 +181,31 @@ class Experiment(Strict):
         }
 
 
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def validate(model: type[Model], content: Any, source: str | Path) -> Model:
-    """`content` as a `model`; raises LosslessError, one line naming `source` and each wrong key."""
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise LosslessError(f"{source}: " + "; ".join(map(_message, error.errors()))) from None
-
-
-def _message(error: dict[str, Any]) -> str:
-    key = ".".join(map(str, error["loc"]))
-    text = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        text = "unknown key"
-    elif error["type"] not in ("missing", "value_error"):
-        text = f"{text[0].lower()}{text[1:]} (found {error['input']!r})"
-    return f"{key}: {text}" if key else text
-
-
-def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML file; raises LosslessError where it cannot be read or parsed."""
-    try:
-        return yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise LosslessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+def merged(content: Any, changes: Any) -> Any:
+    """`content` with `changes` made, key by key in nested mappings."""
+    if not (isinstance(content, Mapping) and isinstance(changes, Mapping)):
+        return changes
+    return {**content, **{key: merged(content.get(key), value) for key, value in changes.items()}}
 
 
 def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
-    """The experiment of that name, from `folder`/NAME.yaml."""
+    """The experiment of that name, from `folder`/NAME.yaml.
+
+    Where the file `extends` another experiment, it only has what differs. Raises LosslessError
+    where a file is missing or wrong.
+    """
+    return validate(Experiment, _content(name, folder, ()), folder / f"{name}.yaml")
+
+
+def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
         raise LosslessError(f"{path}: no such experiment (found: {known})")
-    return validate(Experiment, read_yaml(path), path)
+    content = read_yaml(path)
+    if not (isinstance(content, Mapping) and "extends" in content):
+        return content
+    if name in extending:
+        raise LosslessError(f"{path}: extends: in a circle ({' -> '.join((*extending, name))})")
+    own = dict(content)
+    return merged(_content(str(own.pop("extends")), folder, (*extending, name)), own)

@@ -13,10 +13,19 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from .datasets.catalogue import DATASETS
+from .datasets.catalogue import find
 from .energy import ENERGY, OperationEnergies, read_energies
 from .errors import LosslessError
-from .experiments import BudgetName, Count, Precision, quantiser_level, validate
+from .experiments import (
+    EXPERIMENT_FOLDER,
+    BudgetName,
+    Count,
+    DatasetName,
+    Precision,
+    load_experiment,
+    quantiser_level,
+)
+from .yaml_files import validate
 
 PUBLISHED = Path("config/published.csv")
 MARK = "†"
@@ -72,7 +81,7 @@ class Record(Lenient):
     budget: BudgetName
     precision: Precision
     seed: int
-    dataset: Literal[tuple(DATASETS)]
+    dataset: DatasetName
     images: Count
     accuracy: Share
     neurons: Count
@@ -83,6 +92,9 @@ class AnnRecord(Record):
     """ann.json: the ANN on the test set."""
 
     epochs: Count
+    training_images: Count
+    test_set: Count
+    """Images that there are, of which the first `images` were tested on."""
 
 
 class SnnRecord(Record):
@@ -295,8 +307,17 @@ class Results:
         """Experiment, data set and budget in words; a quick budget says that it is not the published one."""
         epochs = "/".join(f"{n:,}" for n in sorted({run.ann.epochs for run in self.runs}))
         less = ", fewer than published" if self.first.budget == "quick" and len(self.published) else ""
-        data = DATASETS[self.first.dataset].title
-        return f"{self.first.experiment} ({data}), {self.first.budget} budget ({epochs} epochs{less})"
+        data = find(self.first.dataset).title
+        return (
+            f"{self.first.experiment} ({data}), {self.first.budget} budget "
+            f"({epochs} epochs of {self.first.training_images:,} images{less})"
+        )
+
+    @property
+    def tested_on(self) -> str:
+        """The images that the networks were tested on, in words."""
+        images, test_set = self.first.images, self.first.test_set
+        return f"{images:,} test images" if images == test_set else f"the first {images:,} of {test_set:,} test images"
 
     @property
     def notes(self) -> dict[str, str]:
@@ -354,7 +375,14 @@ def load_results(
             names = run.path / "snn.json", before.path / "snn.json"
             _agree(names[0], run.snn, names[1], before.snn, ("arithmetic", "simulated_steps", "images"))
     energies = read_energies(energy)
-    return Results(tuple(runs), load_published(published, runs[0].ann.experiment, energies), energies)
+    return Results(tuple(runs), load_published(published, _compared_with(runs[0].ann.experiment), energies), energies)
+
+
+def _compared_with(experiment: str) -> str:
+    """The experiment of published.csv that `experiment` says it is to be compared with; its own name without a file."""
+    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
+        return experiment
+    return load_experiment(experiment).published or experiment
 
 
 def load_published(path: str | Path, experiment: str, energies: OperationEnergies) -> pd.DataFrame:

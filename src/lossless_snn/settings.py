@@ -13,12 +13,11 @@ from .experiments import (
     Count,
     Experiment,
     Precision,
-    Strict,
     load_experiment,
-    read_yaml,
-    validate,
+    merged,
 )
 from .figures.options import FigureStyle
+from .yaml_files import Strict, read_yaml, validate
 
 SETTINGS_FILE = Path("config/config.yaml")
 
@@ -95,20 +94,13 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     name are wrong.
     """
     content = read_yaml(path)
-    settings = validate(Settings, _merged(content, changes) if isinstance(content, Mapping) else content, path)
+    settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
     for name in settings.experiments:
         if not (folder / f"{name}.yaml").is_file():
             known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
             raise LosslessError(f"{path}: experiments: '{name}' has no file in {folder}/ (found: {known})")
         requested_experiment(name, settings.budget, folder)
     return settings
-
-
-def _merged(content: Any, changes: Any) -> Any:
-    """`content` with `changes` made, key by key in nested mappings."""
-    if not (isinstance(content, Mapping) and isinstance(changes, Mapping)):
-        return changes
-    return {**content, **{key: _merged(content.get(key), value) for key, value in changes.items()}}
 
 
 def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:

@@ -148,7 +148,7 @@ def _caption(results: Results) -> str:
     spread = " (mean ± standard deviation)" if results.several_seeds else ""
     return (
         f"**{results.subject}**; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}{spread}; "
-        f"{results.first.images:,} test images; the ANN takes {results.first.ann_operations:,} operations an image, "
+        f"{results.tested_on}; the ANN takes {results.first.ann_operations:,} operations an image, "
         f"{1e6 * results.energies.of_ann(results.first.ann_operations):,.3f} µJ. Energies are estimates "
         f"({results.energies.terms})."
     )

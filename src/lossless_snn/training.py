@@ -17,7 +17,7 @@ from .adam import Adam
 from .artifacts import load_tensors, replacing, save_tensors
 from .checkpoints import Checkpoint
 from .datasets import load
-from .datasets.catalogue import DATASETS
+from .datasets.catalogue import find
 from .device import prepare
 from .errors import LosslessError
 from .evaluation import accuracy, encode
@@ -68,7 +68,7 @@ def train(
     recipe = identity["recipe"]
     training, validation = split(load(recipe["dataset"], "train", local=local), recipe)
     training_set = TrainingSet(training, recipe, target)
-    held_out = encode(validation.pixels, DATASETS[recipe["dataset"]], target)
+    held_out = encode(validation.pixels, find(recipe["dataset"]), target)
     labels = torch.from_numpy(validation.labels).to(target)
     schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
     title = f"{identity['experiment']} {identity['precision']} seed {identity['seed']}"
@@ -104,7 +104,9 @@ def train(
         print(f"{title}, {_in_words(state.history[-1], len(schedule))}", flush=True)
 
     _write_history(history_path, state.history)
-    checkpoint = Checkpoint(_arrays(network.state_dict()), {**identity, "epochs": len(schedule)})
+    checkpoint = Checkpoint(
+        _arrays(network.state_dict()), {**identity, "epochs": len(schedule), "training_images": len(training)}
+    )
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint

@@ -11,10 +11,11 @@ rule evaluate:
         mem_mb=3000,
         runtime=30,
     params:
+        limit=limit,
         dataset=dataset,
         code=code("commands.evaluate"),
     message:
         "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn evaluate {input.checkpoint} --out {output}"
+        "lossless-snn evaluate {input.checkpoint} --out {output} {params.limit}"
         " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"

@@ -69,6 +69,12 @@ def run_logs(precision):
     return ["ann.json"] if precision == "fp32" else ["ann.json", "snn.json", "certificate.json", *STEP_LOGS]
 
 
+def limit(wildcards):
+    """The test images of a budget that does not take all of them, as the commands' option."""
+    images = experiment(wildcards).test_images(wildcards.budget)
+    return f"--limit {images}" if images else ""
+
+
 def measures(wildcards):
     """Logs of all runs that config.yaml's precisions and seeds ask for, of one experiment at one budget."""
     return [

@@ -1,8 +1,8 @@
 def simulation(wildcards):
-    """Time steps and images a line of the log files, as the command's options."""
+    """Time steps, images a line of the log files, and images in all, as the command's options."""
     settings = experiment(wildcards)
     steps = settings.simulated_steps(wildcards.budget)
-    return f"--steps {steps} --batch-size {settings.simulation.batch_size}"
+    return f"--steps {steps} --batch-size {settings.simulation.batch_size} {limit(wildcards)}".rstrip()
 
 
 rule simulate:

@@ -33,7 +33,9 @@ def command(checkpoint, out, limit, threads, device, local) -> None:
         result |= {
             "dataset": trained.metadata["recipe"]["dataset"],
             "epochs": trained.metadata["epochs"],
+            "training_images": trained.metadata.get("training_images"),
             "images": len(labels),
+            "test_set": len(images),
             "accuracy": share,
             "neurons": neuron_count(trained.layers),
             "ann_operations": ann_operations(trained.layers),

@@ -23,9 +23,14 @@ _METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}
 
 
 def render(draw: Callable[[Results, FigureStyle], Figure], results: Results, style: FigureStyle, stem: Path) -> None:
+    """Draw a figure of one experiment's results and write it as STEM.svg and STEM.png."""
+    write(lambda: draw(results, style), style, stem)
+
+
+def write(draw: Callable[[], Figure], style: FigureStyle, stem: Path) -> None:
     """Draw a figure and write it as STEM.svg and STEM.png."""
     with mpl.rc_context(_settings(style)):
-        figure = draw(results, style)
+        figure = draw()
         for suffix, metadata in _METADATA.items():
             with replacing(f"{stem}{suffix}") as partial:
                 figure.savefig(partial, format=suffix[1:], metadata=metadata)
@@ -41,7 +46,8 @@ def new_figure(results: Results, style: FigureStyle, title: str, *notes: str, of
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
     seeds = int(results.by_precision["seeds"].max())
     spread = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
-    heading = [title, *_wrapped(results.subject + spread, style)]
+    fewer = f"; {results.tested_on}" if results.first.images < results.first.test_set else ""
+    heading = [title, *_wrapped(results.subject + spread + fewer, style)]
     figure.suptitle("\n".join(heading), x=0.01, ha="left", linespacing=1.4)
     notes = (*notes, *results.footnotes) if of_logs else notes
     footnotes = [line for footnote in notes for line in _wrapped(footnote, style)]
