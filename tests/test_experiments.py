@@ -102,3 +102,55 @@ def test_a_budget_may_simulate_other_steps():
     assert mnist.simulated_steps("paper") == 20
     assert mnist.simulated_steps("imported") == 20
     assert "steps" not in mnist.recipe("quick")
+
+
+def test_cifar10_cnn1_is_the_published_one():
+    experiment = load_experiment("cifar10-cnn1", SHIPPED)
+    assert experiment.network == "96C3-256C3-P2-384C3-P2-384C3-256C3-P2-1024-1024"
+    assert (experiment.data.shape, experiment.data.input_shape) == ((3, 32, 32), (3, 24, 24))
+    recipe = experiment.recipe("paper")
+    assert recipe["phases"] == [{"epochs": 100, "learning_rate": 1e-3}, {"epochs": 100, "learning_rate": 1e-4}]
+    assert (recipe["batch_size"], recipe["train_images"], recipe["validation_images"]) == (200, None, 0)
+    assert recipe["augmentation"] == {"crop": 24, "flip": True, "brightness": 63.0, "contrast": [0.2, 1.8]}
+    assert (experiment.simulated_steps("paper"), experiment.test_images("paper")) == (100, None)
+
+
+def test_a_quick_budget_may_be_smaller():
+    experiment = load_experiment("cifar10-cnn1", SHIPPED)
+    recipe = experiment.recipe("quick")
+    assert recipe["train_images"] < 50_000
+    assert experiment.test_images("quick") < 10_000
+    assert recipe["augmentation"] == experiment.recipe("paper")["augmentation"]
+
+
+def test_an_experiment_that_extends_another_has_only_what_differs():
+    base, wider = (load_experiment(f"cifar10-cnn{n}", SHIPPED) for n in (1, 2))
+    assert wider.network == "128C3-256C3-P2-512C3-P2-1024C3-512C3-P2-1024-512"
+    assert wider.recipe("paper") == base.recipe("paper") | {"network": wider.network}
+    assert wider.simulation == base.simulation
+
+
+def test_extending(tmp_path, write):
+    base = write()
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({"extends": "mine", "simulation": {"steps": 9}}))
+    other = load_experiment("other", tmp_path)
+    assert (other.simulation.steps, other.simulation.batch_size) == (9, 200)
+    assert other.training == base.training
+
+
+def test_extending_in_a_circle_or_nothing(tmp_path):
+    for name, extended in [("a", "b"), ("b", "a"), ("c", "nothing")]:
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {extended}\n")
+    with pytest.raises(LosslessError, match=r"a\.yaml: extends: in a circle \(a -> b -> a\)"):
+        load_experiment("a", tmp_path)
+    with pytest.raises(LosslessError, match=r"nothing\.yaml: no such experiment"):
+        load_experiment("c", tmp_path)
+
+
+def test_augmentation_must_give_what_the_network_is_tested_on(write):
+    training = GOOD["training"] | {"augmentation": {"crop": 24}}
+    with pytest.raises(LosslessError, match=r"training\.augmentation: gives standardised crops of 24 x 24, but mnist"):
+        write(training=training)
+    training["augmentation"] = {"crop": 24, "contrast": [1.8, 0.2]}
+    with pytest.raises(LosslessError, match=r"training\.augmentation\.contrast: the smallest comes first"):
+        write(training=training)

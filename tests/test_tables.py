@@ -74,7 +74,7 @@ def test_readable_over_two_seeds(tmp_path, two_seeds):
     assert table["FP32"]["published (%)"] == "95.00"
     assert table["FP32"]["difference (points)"] == "-5.00"
     assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"  # noqa: RUF001
-    assert "mnist-lenet (MNIST), quick budget (4 epochs, fewer than published)" in text
+    assert "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published)" in text
     assert "seeds 0, 1 (mean ± standard deviation); 5 test images" in text
     assert "the ANN takes 4,000,000 operations an image, 8.000 µJ" in text
     assert "6 pJ a multiply-accumulate (ANN), 1.5 pJ a synaptic operation" in text

@@ -48,7 +48,7 @@ def random_pixels(rng, images, shape):
 
 def reference_layers(checkpoint):
     recipe = checkpoint.metadata["recipe"]
-    return reference.lay_out(recipe["network"], checkpoint.data.shape, 10, recipe["padding"])
+    return reference.lay_out(recipe["network"], checkpoint.data.input_shape, 10, recipe["padding"])
 
 
 def simulate_as_published(checkpoint, pixels, steps):
@@ -61,7 +61,7 @@ def simulate_as_published(checkpoint, pixels, steps):
 
 def simulate_in_integers(snn: SpikingNetwork, pixels, steps):
     """The reference's record on the network's grid, in Python integers: twice the unit, so that bases are whole."""
-    layers = reference.lay_out(snn.metadata["network"], snn.data.shape, 10, snn.metadata["padding"])
+    layers = reference.lay_out(snn.metadata["network"], snn.data.input_shape, 10, snn.metadata["padding"])
     constants = [
         (
             layer.matrix(2 * spiking.grid_weight.astype(object)),
@@ -78,7 +78,7 @@ def integer_ann(snn: SpikingNetwork, pixels):
 
     An activation is the number of thresholds passed, n = #{m >= 1: V > base + m theta}.
     """
-    layers = reference.lay_out(snn.metadata["network"], snn.data.shape, 10, snn.metadata["padding"])
+    layers = reference.lay_out(snn.metadata["network"], snn.data.input_shape, 10, snn.metadata["padding"])
     activation, activations = pixels.astype(object).ravel(), []
     for layer, spiking in zip(layers, snn.hidden, strict=False):
         total = 2 * (layer.matrix(spiking.grid_weight.astype(object)) @ activation)

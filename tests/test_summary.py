@@ -1,0 +1,77 @@
+"""The summary over several experiments."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from run_directories import write_config, write_run
+from test_tables import cells
+
+from lossless_snn.commands.summary import command
+from lossless_snn.errors import LosslessError
+from lossless_snn.figures.options import FigureStyle
+from lossless_snn.figures.summary import draw_summary
+from lossless_snn.summary import load_all, readable
+
+OTHER = {"experiment": "my-network", "dataset": "fashion-mnist", "training_images": 900, "test_set": 7}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two experiments, of which one has published values and all of its test images."""
+    paths = [write_run(tmp_path / "mnist-lenet" / "logs", precision, 0) for precision in ("fp32", "k0")]
+    paths.append(write_run(tmp_path / "my-network" / "logs", "fp32", 0, ann=OTHER))
+    mine = {key: OTHER[key] for key in ("experiment", "dataset")}
+    paths.append(write_run(tmp_path / "my-network" / "logs", "k1", 0, ann=OTHER, snn=mine))
+    return paths
+
+
+def test_command(tmp_path, runs):
+    out = tmp_path / "summary.csv"
+    published, energy = write_config(tmp_path)
+    arguments = [*map(str, runs), "--out", str(out), "--published", str(published), "--energy", str(energy)]
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    table = pd.read_csv(out)
+    assert table[["experiment", "precision"]].values.tolist() == [
+        ["mnist-lenet", "fp32"],
+        ["mnist-lenet", "k0"],
+        ["my-network", "fp32"],
+        ["my-network", "k1"],
+    ]
+    assert table["snn_accuracy_published"].fillna(-1).tolist() == [-1, 0.85, -1, -1]
+    assert sorted(path.name for path in tmp_path.glob("summary.*")) == [
+        f"summary.{suffix}" for suffix in ("csv", "md", "png", "svg")
+    ]
+
+
+def test_table_for_people(tmp_path, runs):
+    text = readable(load_all(runs, *write_config(tmp_path)))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 4
+    table = cells("\n".join(lines[:4]))["mnist-lenet"]
+    assert (table["precision"], table["ANN accuracy (%)"], table["published (%)"]) == ("k = 0", "80.00", "85.00")
+    # a quick budget is named as such, and so are fewer images
+    assert "- mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); 5 test images" in text
+    assert "- my-network (FashionMNIST), quick budget (4 epochs of 900 images); the first 5 of 7 test images" in text
+
+
+def test_a_panel_an_experiment(tmp_path, runs):
+    figure = draw_summary(load_all(runs, *write_config(tmp_path)), FigureStyle())
+    assert len(figure.axes) == 4
+    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == [
+        "mnist-lenet (MNIST)",
+        "my-network (FashionMNIST)",
+    ]
+    drawn = sorted(line.get_xdata()[0] for line in figure.axes[0].lines)
+    assert drawn == pytest.approx([80, 80, 85, 95])  # FP32 and k = 0: ours, ours, published, published
+    assert "quick budget (trained for less than published)" in figure.get_suptitle()
+
+
+def test_budgets_are_not_mixed(tmp_path, runs):
+    paper = write_run(tmp_path / "other" / "logs", "fp32", 0, ann={"budget": "paper"})
+    with pytest.raises(LosslessError, match="runs of several budgets"):
+        load_all([*runs, paper], *write_config(tmp_path))
+
+
+def test_nothing_to_summarise(tmp_path):
+    with pytest.raises(LosslessError, match="no run directories"):
+        load_all([], *write_config(tmp_path))
