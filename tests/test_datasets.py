@@ -99,7 +99,7 @@ def test_paths_are_torchvisions(tmp_path):
 
 def test_the_catalogue_costs_no_heavy_import():
     code = (
-        "import sys, lossless_snn.datasets.catalogue;"
-        "print([name for name in ('torch', 'torchvision', 'sklearn', 'scipy') if name in sys.modules])"
+        "import sys, lossless_snn.datasets.catalogue, lossless_snn.datasets.sources;"
+        "print([name for name in ('torch', 'torchvision', 'sklearn', 'scipy', 'PIL') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -11,6 +11,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -84,7 +85,9 @@ def assert_verified(destination):
 
 def test_every_data_set_has_sources_and_digests():
     assert sources._SOURCES.keys() == DATASETS.keys()
-    assert all(len(digest) == 64 for spec in DATASETS.values() for digest in spec.files.values())
+    lengths = {name: {len(digest) for digest in spec.files.values()} for name, spec in DATASETS.items()}
+    # SHA-256; of CIFAR-10's batches it is MD5 that is published.
+    assert lengths == {name: {32} if name == "cifar10" else {64} for name in DATASETS}
 
 
 def test_digits_are_generated(destination):
@@ -128,6 +131,11 @@ def test_the_order_of_sources():
     assert [source.title for source in sources.sources("fashion-mnist")] == [
         "torchvision's FashionMNIST mirrors",
         "Debian package dataset-fashion-mnist",
+    ]
+    assert [source.title for source in sources.sources("cifar10", local=Path("x"))] == [
+        "local folder x",
+        "local archive x/cifar-10-python.tar.gz",
+        "torchvision's CIFAR10 archive",
     ]
 
 
@@ -212,8 +220,10 @@ def test_a_local_folder_that_does_not_exist_is_said(destination, tmp_path, capsy
     assert f"local folder {tmp_path / 'nowhere'}: no such folder\n" in capsys.readouterr().err
 
 
-def test_an_unknown_data_set():
-    with pytest.raises(LosslessError, match=r"'emnist' is no data set \(expected digits, mnist, fashion-mnist\)"):
+def test_an_unknown_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = r"'emnist' is no data set \(expected digits, mnist, fashion-mnist, cifar10\)"
+    with pytest.raises(LosslessError, match=expected):
         acquire("emnist")
 
 
@@ -224,7 +234,7 @@ def test_a_destination_that_cannot_be_written(tmp_path):
 
 
 def test_sources_ask_a_folder_for_named_files_only(local, tmp_path):
-    offers = list(LocalFolder(local, "Digits").offers([TEST_LABELS], tmp_path))
+    offers = list(LocalFolder(local, "Digits/raw").offers([TEST_LABELS], tmp_path))
     assert [set(offer) for offer in offers if offer] == [{TEST_LABELS}]
 
 
@@ -375,7 +385,8 @@ def test_fetch_says_where_the_files_are_and_where_they_came_from(tmp_path, local
     assert run(["digits"], env={"LOSSLESS_SNN_DATA": str(local)}).output == from_folder
 
 
-def test_fetch_knows_its_data_sets():
+def test_fetch_knows_its_data_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(fetch.command, ["emnist"])
     assert result.exit_code == 2
-    assert "'emnist' is not one of 'digits', 'mnist', 'fashion-mnist'" in result.output
+    assert "'emnist' is no data set (expected digits, mnist, fashion-mnist, cifar10)" in result.output

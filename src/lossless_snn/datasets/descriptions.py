@@ -1,8 +1,8 @@
 """Descriptions of image folders, config/datasets/NAME.yaml, as typed models."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..yaml_files import Strict, read_yaml, validate
 from . import encoding
@@ -11,16 +11,21 @@ from .spec import DATASET_FOLDER, ImageFolder, decoded_folder
 # Labels are stored as bytes.
 MOST_CLASSES = 256
 
-ClassName = Annotated[str, Field(min_length=1)]
 
-
-def _classes(value: int | tuple[str, ...]) -> int | tuple[str, ...]:
-    count = value if isinstance(value, int) else len(value)
+def _classes(value: Any) -> int | tuple[str, ...]:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, list) and all(isinstance(name, str) and name for name in value)):
+        raise ValueError(
+            f"expected their number, or a list of names, in quotes where they are digits (found {value!r})"
+        )
+    count = value if is_number else len(value)
     if not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"from 2 to {MOST_CLASSES} classes are possible (found {count})")
-    if not isinstance(value, int) and (repeated := sorted({name for name in value if value.count(name) > 1})):
+    if is_number:
+        return value
+    if repeated := sorted({name for name in value if value.count(name) > 1}):
         raise ValueError(f"listed twice: {', '.join(repeated)}")
-    return value
+    return tuple(value)
 
 
 def _shape(value: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -69,7 +74,7 @@ class Description(Strict):
 
     title: Annotated[str, Field(min_length=1)]
     shape: Annotated[tuple[Size, Size, Size], AfterValidator(_shape)]
-    classes: Annotated[Annotated[int, Field(strict=True)] | tuple[ClassName, ...], AfterValidator(_classes)]
+    classes: Annotated[int | tuple[str, ...], BeforeValidator(_classes)]
     encoding: Encoding = Encoding(scaled=Scaled())
 
     @model_validator(mode="after")

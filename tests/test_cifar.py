@@ -1,0 +1,281 @@
+"""CIFAR-10: batches as Python 2 pickled them, the archive that they come in, and what is refused.
+
+The archive here has the official one's layout with few images, and its own digests in the catalogue.
+"""
+
+import hashlib
+import io
+import os
+import pickle
+import struct
+import tarfile
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from lossless_snn.datasets import cifar, load, sources
+from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.datasets.sources import Archive, TorchvisionArchive, acquire, retrieve
+from lossless_snn.errors import LosslessError
+
+FOLDER = "cifar-10-batches-py"
+ARCHIVE = "cifar-10-python.tar.gz"
+NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+IMAGES = 4
+
+
+class Python2Pickler(pickle._Pickler):
+    """Writes bytes as the strings of Python 2, and the name that NumPy's module had then."""
+
+    dispatch = pickle._Pickler.dispatch.copy()
+
+    def save_string(self, text):
+        self.write(pickle.BINSTRING + struct.pack("<i", len(text)) + text)
+
+    dispatch[bytes] = save_string
+
+
+def pickled_by_python_2(content):
+    stream = io.BytesIO()
+    Python2Pickler(stream, 2).dump(content)
+    return stream.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+
+
+def batch(number):
+    """The content of one batch: random pixels, and labels that tell the batches apart."""
+    data = np.random.default_rng(number).integers(0, 256, (IMAGES, 3072), np.uint8)
+    labels = [(number + index) % 10 for index in range(IMAGES)]
+    return {b"batch_label": b"batch", b"labels": labels, b"data": data, b"filenames": [b"a.png"] * IMAGES}
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """The bytes of each file."""
+    return {name: pickled_by_python_2(batch(number)) for number, name in enumerate(NAMES)}
+
+
+@pytest.fixture
+def known(batches, monkeypatch):
+    """The catalogue's entry, with the digests of these files."""
+    digests = {name: hashlib.md5(content).hexdigest() for name, content in batches.items()}
+    monkeypatch.setitem(DATASETS, "cifar10", replace(DATASETS["cifar10"], files=digests))
+    monkeypatch.setitem(sources._SOURCES, "cifar10", ())
+
+
+def write_batches(folder, batches):
+    folder.mkdir(parents=True)
+    for name, content in batches.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.fixture
+def local(tmp_path, batches, known):
+    """A folder in which the archive was unpacked."""
+    write_batches(tmp_path / "local" / FOLDER, batches)
+    return tmp_path / "local"
+
+
+@pytest.fixture
+def archive(tmp_path, batches, known, monkeypatch):
+    """A folder with the archive in it, known by its SHA-256."""
+    path = tmp_path / "downloads" / ARCHIVE
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in {**batches, "batches.meta": b"names", "readme.html": b"text"}.items():
+            member = tarfile.TarInfo(f"{FOLDER}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    known_archive = Archive(ARCHIVE, hashlib.sha256(path.read_bytes()).hexdigest(), FOLDER)
+    monkeypatch.setitem(sources._ARCHIVES, "cifar10", known_archive)
+    return path.parent
+
+
+def assert_all_there(destination, batches):
+    assert {path.name: path.read_bytes() for path in (destination / FOLDER).iterdir()} == batches
+
+
+def test_digests_are_those_that_torchvision_knows():
+    from torchvision.datasets import CIFAR10
+
+    known = [*CIFAR10.train_list, *CIFAR10.test_list]
+    assert list(map(list, DATASETS["cifar10"].files.items())) == [[name, md5] for name, md5 in known]
+    assert DATASETS["cifar10"].folder == CIFAR10.base_folder
+    assert CIFAR10.filename == sources.CIFAR10.name
+
+
+def test_images_come_in_the_order_of_the_batches(tmp_path, local):
+    training, test = (load("cifar10", split, tmp_path / "data", local) for split in ("train", "test"))
+    assert training.pixels.shape == (5 * IMAGES, 3, 32, 32)
+    assert (training.pixels.dtype, training.labels.dtype) == (np.uint8, np.int64)
+    assert training.labels.tolist() == [(number + index) % 10 for number in range(5) for index in range(IMAGES)]
+    assert test.labels.tolist() == [5, 6, 7, 8]
+    # A row has 1,024 values of red, then green, then blue, each 32 rows of 32.
+    data = batch(2)[b"data"]
+    assert training.pixels[2 * IMAGES + 1, 1, 3, 7] == data[1, 1024 + 3 * 32 + 7]
+    np.testing.assert_array_equal(test.pixels.reshape(IMAGES, -1), batch(5)[b"data"])
+
+
+def test_torchvision_reads_the_same_images_from_the_same_files(tmp_path, local, monkeypatch):
+    from torchvision.datasets import CIFAR10
+
+    root = tmp_path / "data"
+    ours = load("cifar10", "train", root, local)
+    meta = pickle.dumps({"label_names": list("0123456789")}, 2)
+    (root / FOLDER / "batches.meta").write_bytes(meta)
+    md5 = list(map(list, DATASETS["cifar10"].files.items()))
+    monkeypatch.setattr(CIFAR10, "train_list", md5[:5])
+    monkeypatch.setattr(CIFAR10, "test_list", md5[5:])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": hashlib.md5(meta).hexdigest()})
+    theirs = CIFAR10(root, train=True)
+    np.testing.assert_array_equal(ours.pixels, theirs.data.transpose(0, 3, 1, 2))
+    assert ours.labels.tolist() == theirs.targets
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_batches_that_python_3_wrote(tmp_path, protocol, as_text):
+    content = {key.decode() if as_text else key: value for key, value in batch(1).items()}
+    (tmp_path / "batch").write_bytes(pickle.dumps(content, protocol))
+    if protocol == 5:  # no file of CIFAR-10 has it, and it needs more than the older ones
+        with pytest.raises(LosslessError, match=r"batch: refused: it wants to load 'numpy\..*\._frombuffer'"):
+            cifar.read_batch(tmp_path / "batch")
+        return
+    pixels, labels = cifar.read_batch(tmp_path / "batch")
+    np.testing.assert_array_equal(pixels.reshape(IMAGES, -1), batch(1)[b"data"])
+    assert labels.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("layout", [FOLDER, "."])
+def test_the_unpacked_folder_or_its_files(tmp_path, batches, known, layout):
+    folder = tmp_path / "local" / layout
+    write_batches(folder, batches)
+    assert set(retrieve("cifar10", tmp_path / "data", tmp_path / "local").values()) == {
+        f"local folder {tmp_path / 'local'}"
+    }
+    assert_all_there(tmp_path / "data", batches)
+
+
+def test_the_archive_is_unpacked_and_only_the_batches(tmp_path, archive, batches):
+    origins = retrieve("cifar10", tmp_path / "data", archive)
+    assert origins == dict.fromkeys(NAMES, f"local archive {archive / ARCHIVE}")
+    assert_all_there(tmp_path / "data", batches)
+
+
+def test_nothing_is_unpacked_from_another_archive(tmp_path, archive, monkeypatch):
+    content = bytearray((archive / ARCHIVE).read_bytes())
+    content[-1] ^= 1
+    (archive / ARCHIVE).write_bytes(content)
+    monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(LosslessError, match=f"local archive .*: {ARCHIVE} has the wrong SHA-256"):
+        acquire("cifar10", tmp_path / "data", archive)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_damaged_batch_is_replaced(tmp_path, local, batches, capsys):
+    acquire("cifar10", tmp_path / "data", local)
+    path = tmp_path / "data" / FOLDER / "data_batch_3"
+    path.write_bytes(path.read_bytes()[:-1])
+    acquire("cifar10", tmp_path / "data", local)
+    assert_all_there(tmp_path / "data", batches)
+    assert capsys.readouterr().err == f"lossless-snn: {path}: damaged (wrong MD5), looking for another copy\n"
+
+
+def test_a_damaged_local_batch_is_named(tmp_path, local):
+    path = local / FOLDER / "test_batch"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(LosslessError, match=r"cifar10: no source has test_batch .*test_batch has the wrong MD5"):
+        acquire("cifar10", tmp_path / "data", local)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(archive, monkeypatch):
+    """The archive on a real HTTP server, as the only source, at the address that torchvision knows."""
+    from torchvision.datasets import CIFAR10
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=archive))
+    threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/{ARCHIVE}")
+    source = TorchvisionArchive("CIFAR10", sources._ARCHIVES["cifar10"], timeout=2)
+    monkeypatch.setitem(sources._SOURCES, "cifar10", (source,))
+    yield archive / ARCHIVE
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_download(tmp_path, served, batches):
+    assert retrieve("cifar10", tmp_path / "data") == dict.fromkeys(NAMES, "torchvision's CIFAR10 archive")
+    assert_all_there(tmp_path / "data", batches)
+
+
+def test_a_login_page_in_place_of_the_archive(tmp_path, served):
+    served.write_text("<html>Please log in</html>")
+    with pytest.raises(LosslessError, match=f"torchvision's CIFAR10 archive: {ARCHIVE} has the wrong SHA-256"):
+        acquire("cifar10", tmp_path / "data")
+
+
+def test_no_connection_is_one_line_with_the_address_and_what_to_do(tmp_path, served, monkeypatch):
+    from torchvision.datasets import CIFAR10
+
+    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:9/{ARCHIVE}")
+    with pytest.raises(LosslessError) as error:
+        acquire("cifar10", tmp_path / "data")
+    message = str(error.value)
+    assert f"torchvision's CIFAR10 archive: http://127.0.0.1:9/{ARCHIVE}: " in message
+    assert "Connection refused" in message
+    assert message.endswith("name it in LOSSLESS_SNN_DATA or in data.root of the configuration")
+    assert "\n" not in message
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_malicious_batch_is_refused_and_nothing_of_it_runs(tmp_path):
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Malicious(os.fspath(tmp_path / "made"))}, 2))
+    with pytest.raises(LosslessError, match=r"batch: refused: it wants to load '(posix|os|nt)\.mkdir'"):
+        cifar.read_batch(tmp_path / "batch")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({b"data": None}, "'data' must be rows of 3,072 bytes"),
+        ({b"data": np.zeros((IMAGES, 3072))}, "'data' must be rows of 3,072 bytes"),
+        ({b"data": np.zeros((IMAGES, 784), np.uint8)}, "'data' must be rows of 3,072 bytes"),
+        ({b"labels": [1, 2]}, "'labels' must be a list of 4 whole numbers"),
+        ({b"labels": ["cat"] * IMAGES}, "'labels' must be a list of 4 whole numbers"),
+    ],
+)
+def test_another_pickle_is_no_batch(tmp_path, change, message):
+    (tmp_path / "batch").write_bytes(pickle.dumps({**batch(0), **change}, 2))
+    with pytest.raises(LosslessError, match=f"batch: no batch of CIFAR-10: {message}"):
+        cifar.read_batch(tmp_path / "batch")
+
+
+def test_a_list_is_no_batch(tmp_path):
+    (tmp_path / "batch").write_bytes(pickle.dumps([1, 2], 2))
+    with pytest.raises(LosslessError, match="batch: no batch of CIFAR-10"):
+        cifar.read_batch(tmp_path / "batch")
+
+
+def test_a_truncated_batch_and_a_missing_one(tmp_path, batches):
+    (tmp_path / "batch").write_bytes(batches["test_batch"][:1000])
+    with pytest.raises(LosslessError, match=r"batch cannot be read \(.*; get it again"):
+        cifar.read_batch(tmp_path / "batch")
+    with pytest.raises(LosslessError, match="nothing: No such file"):
+        cifar.read_batch(tmp_path / "nothing")
