@@ -12,7 +12,6 @@ from snakemake.settings.types import DAGSettings, ExecutionSettings, OutputSetti
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.jobs import RESULTS, Job
 from lossless_snn.provenance.records import read_record, record_paths
-from lossless_snn.provenance.verdicts import raw_data
 
 PROFILE = Path("workflow/profiles/default/config.yaml")
 
@@ -20,7 +19,7 @@ PROFILE = Path("workflow/profiles/default/config.yaml")
 class Chain:
     """Snakemake's jobs for the targets, and each as the library describes it, both by the job's record.
 
-    `fetches` are the jobs that get raw data, which have no record: the catalogue knows the files.
+    `fetches` are the jobs that get raw data, which have no record.
 
     Snakemake's interface cannot tell jobs or accept them: `workflow` is what that interface uses itself
     (Snakemake's release is pinned).
@@ -28,11 +27,11 @@ class Chain:
 
     def __init__(self, workflow) -> None:
         self.workflow = workflow
-        recorded, published = workflow.globals["RECORDED"], set(raw_data())
+        recorded = workflow.globals["RECORDED"]
         pairs = [(self._described(job), job) for job in workflow.dag.jobs if job.rule in recorded]
         self.jobs = {described.record: described for described, _ in pairs}
         self.steps = {described.record: job for described, job in pairs}
-        self.fetches = [job for job in workflow.dag.jobs if published & set(job.output)]
+        self.fetches = [job for job in workflow.dag.jobs if job.output and job.rule not in recorded]
 
     def _described(self, job) -> Job:
         described, seen = (self.workflow.globals[name] for name in ("described", "SEEN_BY_COMMANDS"))

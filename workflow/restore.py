@@ -12,7 +12,7 @@ from chain import Chain, chain, recorded_targets
 from snakemake.exceptions import LockException
 
 from lossless_snn.provenance.records import read_record
-from lossless_snn.provenance.verdicts import Contents, Verdict, judge, raw_data
+from lossless_snn.provenance.verdicts import Contents, Verdict, judge, published_data
 
 
 def main(targets: list[str]) -> None:
@@ -22,9 +22,9 @@ def main(targets: list[str]) -> None:
     with chain(targets) as found:
         contents = Contents()
         verdicts = judge(found.jobs.values(), contents)
-        fetch_needed(found, verdicts, contents)
         try:
             with found.workflow.persistence.lock():
+                fetch_needed(found, verdicts, contents)
                 settle(found, verdicts)
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
@@ -32,25 +32,25 @@ def main(targets: list[str]) -> None:
 
 
 def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> None:
-    """Fetch data sets that refused jobs read and that are not here as published.
+    """Fetch data sets that refused jobs read and that are not here, and those that are here but damaged.
 
     Left to Snakemake, fetching would be a reason to run again everything that ever read them.
     """
     needed = {path for verdict in verdicts if not verdict.accepted for path in verdict.job.inputs}
-    published = raw_data()
+    published = published_data()
     for job in found.fetches:
-        wrong = [path for path in job.output if contents[path] != published[path]]
-        if not any(path in needed or contents[path] for path in wrong):
+        lacking = {path for path in job.output if contents[path] is None}
+        damaged = {path for path in job.output if contents[path] not in (None, published.get(path, contents[path]))}
+        if not (lacking & needed or damaged):
             continue
         # The Snakefile has set the path to the command, and where to look for data.
         if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
             sys.exit(f"restore: {job.params.dataset}: what is to be made anew reads it, and it cannot be had")
+        accept(found.workflow, job, {})
 
 
 def settle(found: Chain, verdicts: list[Verdict]) -> None:
     """Tell Snakemake of each verdict, in its own records."""
-    for job in found.fetches:
-        accept(found.workflow, job, {})
     for verdict in verdicts:
         job = found.steps[verdict.job.record]
         if verdict.accepted:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from ..errors import LosslessError
 from .records import read_record, record_paths
-from .verdicts import Contents, raw_data
+from .verdicts import DATA, Contents
 
 _DIGITS = 12
+_WIDTH = 100
 
 
 class Story:
@@ -42,15 +44,18 @@ class Story:
             return
         told.add(name)
         yield f"└─ {name}"
-        lines = [*_circumstances(record)]
-        groups = list(self._read_by(record).values())
-        yield from (f"   {'│' if groups else ' '}  {line}" for line in lines)
-        for index, (maker, paths) in enumerate(groups):
+        groups = self._read_by(record)
+        yield from (f"   {'│' if groups else ' '}  {line}" for line in _circumstances(record))
+        for index, (source, (maker, paths)) in enumerate(groups.items()):
             last = index == len(groups) - 1
-            files = [self._file(path, record["inputs"][path]) for path in paths]
-            below = [*files[1:], *(self._step(maker, told) if maker else [])]
-            yield f"   {'└' if last else '├'}─ {files[0]}"
+            first, *others = [self._file(path, record["inputs"][path]) for path in paths]
+            if maker is None and source in told and others:
+                first, others = f"{source}: {len(paths)} files (told above)", []
+            yield f"   {'└' if last else '├'}─ {first}"
+            below = [*others, *(self._step(maker, told) if maker else [])]
             yield from (f"   {' ' if last else '│'}  {line}" for line in below)
+            if maker is None:
+                told.add(source)
 
     def _read_by(self, record: dict[str, Any]) -> dict[str, tuple[dict[str, Any] | None, list[str]]]:
         """The inputs of a job, together where one job made them."""
@@ -63,7 +68,7 @@ class Story:
     def _file(self, path: str, entry: dict[str, Any]) -> str:
         present = self._contents[path]
         remark = " (not here)" if present is None else "" if present == entry["sha256"] else " (altered since)"
-        origin = " raw data" if path in raw_data() else ""
+        origin = " raw data" if Path(path).is_relative_to(DATA) else ""
         return f"{path}  {entry['sha256'][:_DIGITS]}{origin}{remark}"
 
 
@@ -75,18 +80,16 @@ def _circumstances(record: dict[str, Any]) -> Iterator[str]:
     git = record["git"]
     commit = f", commit {git['commit'][:_DIGITS]}{' with changes' if git['dirty'] else ''}" if git else ""
     yield f"{record['started']}, {record['seconds']} s, code {record['code']['fingerprint']}{commit}"
-    yield ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     manner = {name: record[name] for name in ("arithmetic", "device", "threads") if name in record}
-    if manner:
-        yield ", ".join(f"{name} {value}" for name, value in manner.items())
-    yield from (f"{place} = {value}" for place, value in _leaves(record["params"]))
+    yield ", ".join(f"{name} {value}" for name, value in [*record["versions"].items(), *manner.items()])
+    yield from wrap("; ".join(f"{place}: {value}" for place, value in _leaves(record["params"])), _WIDTH)
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Each parameter with its place; digests of data sets are told by the files themselves."""
+    """Each parameter with its place; what a data set is its files say."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name != "files":
+            if not (place == "dataset" and name == "files"):
                 yield from _leaves(inner, f"{place}.{name}" if place else name)
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         for index, inner in enumerate(value):

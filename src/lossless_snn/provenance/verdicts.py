@@ -1,5 +1,6 @@
 """Which artifacts are what the present code, parameters and inputs would give, decided from recorded digests."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -10,6 +11,9 @@ from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
 from .jobs import Job, decisive
 from .records import digest, read_record
+
+DATA = Path("data")
+_SHA256_DIGITS = 64
 
 
 @dataclass
@@ -35,9 +39,10 @@ class Verdict:
         return f"{_several(self.job.outputs)}: {'; '.join(reasons)}"
 
 
-def raw_data() -> dict[str, str]:
-    """Path and SHA-256 of every file that the catalogue of data sets knows: where all chains begin."""
-    return {str(path): spec.files[name] for spec in DATASETS.values() for name, path in spec.paths().items()}
+def published_data() -> dict[str, str]:
+    """Path and SHA-256 of every file of raw data that the catalogue knows by it: where chains begin."""
+    files = {str(path): spec.files[name] for spec in DATASETS.values() for name, path in spec.paths().items()}
+    return {path: digest for path, digest in files.items() if len(digest) == _SHA256_DIGITS}
 
 
 class Contents:
@@ -78,7 +83,7 @@ def in_order(jobs: Iterable[Job]) -> list[Job]:
 
 
 def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict]:
-    state: dict[str, str | None] = dict(raw_data())
+    state: dict[str, str | None] = dict(published_data())
     made_anew: set[str] = set()
     verdicts = []
     for job in jobs:
@@ -119,9 +124,9 @@ def _objections(job: Job, record: dict[str, Any], contents: Contents, state: dic
             said.append(f"{path}: altered since it was made")
     for path in sorted(set(job.inputs) & set(record["inputs"])):
         present = state[path] if path in state else contents[path]
-        if present is None:
+        if present is None and not Path(path).is_relative_to(DATA):
             said.append(f"{path}, which it was made from, is missing")
-        elif present != record["inputs"][path]["sha256"]:
+        elif present not in (None, record["inputs"][path]["sha256"]):
             said.append(f"{path} is not the file that it was made from")
     return said
 
@@ -144,7 +149,7 @@ def _changes(old: Any, new: Any, place: str = "") -> Iterable[str]:
 
 
 def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value is None else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -8,7 +8,7 @@ from ..errors import LosslessError
 from ..experiments import BudgetName
 from .jobs import RESULTS, Job
 from .records import read_record, record_paths, recorded_job
-from .verdicts import Contents, judge, raw_data
+from .verdicts import DATA, Contents, judge, published_data
 
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
 
@@ -37,9 +37,10 @@ def verify(places: Iterable[Path] = (RESULTS,), expected: Mapping[Path, Job] | N
     for verdict in verdicts:
         faults += [] if verdict.accepted else [str(verdict)]
         faults += [f"{path}: missing" for path in verdict.missing if not any(path in why for why in verdict.reasons)]
-    inputs = {path for job in jobs.values() for path in job.inputs}
-    data = {path: sha256 for path, sha256 in raw_data().items() if path in inputs}
-    faults += [f"{path}: altered, not the published file" for path in data if contents[path] not in (None, data[path])]
+    data = {path for job in jobs.values() for path in job.inputs if Path(path).is_relative_to(DATA)}
+    published = published_data()
+    altered = [path for path in sorted(data & published.keys()) if contents[path] not in (None, published[path])]
+    faults += [f"{path}: altered, not the published file" for path in altered]
     faults += _without_record(places, jobs)
     absent = sum(contents[path] is None for path in data)
     return list(dict.fromkeys(faults)), (

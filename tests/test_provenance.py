@@ -1,0 +1,214 @@
+"""Records of jobs, the sources kept with them, and verdicts: on small jobs that a test runs itself."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lossless_snn.fingerprint import PACKAGE, Sources, fingerprint
+from lossless_snn.provenance.jobs import Job, decisive
+from lossless_snn.provenance.records import read_record, recording
+from lossless_snn.provenance.sources import keep_sources
+from lossless_snn.provenance.verdicts import Contents, judge
+
+MODULES = ("lossless_snn.commands.convert",)
+CODE = fingerprint(*MODULES)
+FOLDER = "results/quick/tiny"
+
+
+def job(rule: str, inputs: list[str], outputs: list[str], **params) -> Job:
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
+    return Job.described(rule, wildcards, params, f"lossless-snn {rule} --threads 1", CODE, MODULES, inputs, outputs)
+
+
+def run(task: Job) -> None:
+    """A job whose outputs are made from its inputs and its parameters."""
+    with recording(task):
+        content = "".join(Path(path).read_text() for path in task.inputs) + json.dumps(task.params)
+        for path in task.outputs:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(f"{path} from {content}")
+
+
+TRAIN = job("train", ["config/recipe"], [f"{FOLDER}/checkpoint", f"{FOLDER}/history"], recipe={"rate": 0.1})
+SIMULATE = job("simulate", [f"{FOLDER}/checkpoint"], [f"{FOLDER}/log"], steps=4)
+DRAW = job("draw", [f"{FOLDER}/log", f"{FOLDER}/history"], [f"{FOLDER}/figure"], style={"width": 7.5})
+CHAIN = [DRAW, SIMULATE, TRAIN]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder outside git in which three jobs have run."""
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/recipe").write_text("adam")
+    for task in (TRAIN, SIMULATE, DRAW):
+        run(task)
+    return tmp_path
+
+
+def verdicts(jobs: list[Job]) -> dict[str, tuple[list[str], list[str]]]:
+    """(Reasons of its own, inputs made anew) of each refused job."""
+    return {one.job.rule: (one.reasons, one.follows) for one in judge(jobs, Contents()) if not one.accepted}
+
+
+def test_what_was_not_changed_is_accepted_in_the_order_of_the_chain(project):
+    found = judge(CHAIN, Contents())
+    assert [one.job.rule for one in found] == ["train", "simulate", "draw"]
+    assert all(one.accepted and not one.missing for one in found)
+
+
+def test_an_altered_file_refuses_its_job_and_all_that_follows(project):
+    Path(f"{FOLDER}/log").write_text("other")
+    assert verdicts(CHAIN) == {
+        "simulate": ([f"{FOLDER}/log: altered since it was made"], []),
+        "draw": ([], [f"{FOLDER}/log"]),
+    }
+
+
+def test_an_altered_file_that_no_job_makes_refuses_what_reads_it(project):
+    Path("config/recipe").write_text("sgd")
+    assert verdicts(CHAIN)["train"] == (["config/recipe is not the file that it was made from"], [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"params": {"steps": 5}}, "made with other parameters: steps 4, now 5"),
+        ({"params": {"steps": 4, "limit": "--limit 3"}}, 'made with other parameters: limit none, now "--limit 3"'),
+        ({"code": "0" * 16}, f"made by other code ({CODE}, now {'0' * 16})"),
+        ({"command": "lossless-snn simulate --faithful"}, "made by another command"),
+        ({"outputs": (f"{FOLDER}/log", f"{FOLDER}/noise")}, f"made other outputs: without {FOLDER}/noise"),
+        (
+            {"inputs": (f"{FOLDER}/history",)},
+            f"made from other inputs: without {FOLDER}/history, with {FOLDER}/checkpoint",
+        ),
+    ],
+)
+def test_what_would_be_made_in_another_way_now_is_refused(project, changed, reason):
+    refused = verdicts([TRAIN, replace(SIMULATE, **changed), DRAW])
+    assert refused == {"simulate": ([reason], []), "draw": ([], [f"{FOLDER}/log"])}
+
+
+def test_threads_and_device_refuse_nothing(project):
+    other = replace(SIMULATE, command="lossless-snn simulate --threads 8 --device cuda")
+    assert verdicts([TRAIN, other, DRAW]) == {}
+    assert decisive("a --threads 8 b --device cuda --steps 3") == "a b --steps 3"
+
+
+def test_a_missing_file_counts_as_recorded_until_a_job_needs_it(project):
+    Path(f"{FOLDER}/checkpoint").unlink()
+    assert verdicts(CHAIN) == {}
+    refused = verdicts([TRAIN, replace(SIMULATE, params={"steps": 5}), DRAW])
+    assert refused["train"] == ([f"{FOLDER}/checkpoint: missing, and needed"], [])
+    assert refused["draw"] == ([], [f"{FOLDER}/history", f"{FOLDER}/log"])
+
+
+def test_a_job_run_again_with_other_results_refuses_what_was_made_from_the_old_ones(project):
+    Path("config/recipe").write_text("sgd")
+    run(TRAIN)
+    assert verdicts(CHAIN) == {
+        "simulate": ([f"{FOLDER}/checkpoint is not the file that it was made from"], []),
+        "draw": ([f"{FOLDER}/history is not the file that it was made from"], [f"{FOLDER}/log"]),
+    }
+
+
+def test_a_failed_job_leaves_no_record(project):
+    def fail():
+        with recording(TRAIN):
+            raise KeyError
+
+    assert TRAIN.record.exists()
+    with pytest.raises(KeyError):
+        fail()
+    assert not TRAIN.record.exists()
+
+
+def test_code_edited_after_the_run_began_is_not_recorded_as_what_ran(project, capsys):
+    run(replace(TRAIN, code="0" * 16))
+    assert not TRAIN.record.exists()
+    assert "the code was edited" in capsys.readouterr().err
+    assert not Path(f"results/sources/{'0' * 16}.tar.xz").exists()
+
+
+def test_outside_git_the_record_says_so_and_inside_whether_the_tree_was_clean(project):
+    assert read_record(TRAIN.record)["git"] is None
+    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
+    Path(".gitignore").write_text("")
+    for arguments in (["init", "--quiet"], ["add", ".gitignore", "config"], ["commit", "--quiet", "--message=One"]):
+        subprocess.run(["git", *identity, *arguments], check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    run(TRAIN)  # results are not committed, and do not count
+    assert read_record(TRAIN.record)["git"] == {"commit": commit, "dirty": False}
+    Path("config/recipe").write_text("sgd")
+    run(TRAIN)
+    assert read_record(TRAIN.record)["git"] == {"commit": commit, "dirty": True}
+
+
+def test_sources_give_the_same_archive_every_time(tmp_path, monkeypatch):
+    archives = []
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        archives.append(keep_sources(CODE, MODULES).read_bytes())
+    assert archives[0] == archives[1]
+    with tarfile.open(tmp_path / "one" / "results/sources" / f"{CODE}.tar.xz") as archive:
+        names = archive.getnames()
+        assert names == sorted(names)
+        for name in ("src/lossless_snn/conversion.py", "src/lossless_snn/cli.py", "src/lossless_snn/__init__.py"):
+            ours = PACKAGE.parent.joinpath(*Path(name).parts[1:]).read_bytes()
+            assert archive.extractfile(name).read() == ours
+    assert "src/lossless_snn/tables.py" not in names
+
+
+def test_recording_is_part_of_no_commands_code(tmp_path):
+    copy = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    commands = [f"lossless_snn.commands.{path.stem}" for path in sorted((copy / "commands").glob("[a-z]*.py"))]
+    commands = [name for name in commands if name.rpartition(".")[2] not in ("provenance", "verify")]
+    before = {name: Sources(copy).fingerprint(name) for name in commands}
+    for path in (copy / "provenance").glob("*.py"):
+        path.write_text(path.read_text() + "\nprint(1 + 1)\n")
+    assert {name: Sources(copy).fingerprint(name) for name in commands} == before
+    assert len(before) > 10
+
+
+def test_recording_imports_nothing_heavy():
+    heavy = {"torch", "pandas", "numba", "sklearn", "matplotlib"}
+    code = f"import lossless_snn.provenance.records, sys; sys.exit(' '.join({heavy} & set(sys.modules)) or 0)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_verify_names_what_is_wrong_and_its_exit_status_says_whether(project, command_line, capsys):
+    assert command_line("verify") == 0
+    assert capsys.readouterr().out == "No faults in 3 jobs, 4 files made, 0 files of raw data\n"
+    (archive,) = Path("results/sources").iterdir()
+    archive.write_bytes(b"")
+    Path(f"{FOLDER}/figure").unlink()
+    TRAIN.record.write_text("{")
+    assert command_line("verify") == 1
+    faults = capsys.readouterr().out.splitlines()
+    assert f"{archive}: altered" in faults
+    assert f"{FOLDER}/figure: missing" in faults
+    assert any(fault.startswith(f"{TRAIN.record}: not JSON") for fault in faults)
+
+
+def test_verify_without_records_is_one_line(tmp_path, monkeypatch, command_line):
+    monkeypatch.chdir(tmp_path)
+    assert command_line("verify") == "lossless-snn: results: no records there; run the workflow first"
+
+
+def test_records_have_digests_of_their_own_of_all_that_went_in_and_out(project):
+    record = read_record(DRAW.record)
+    for paths, entries in ((DRAW.inputs, record["inputs"]), (DRAW.outputs, record["outputs"])):
+        expected = {path: Path(path).read_bytes() for path in paths}
+        assert entries == {
+            path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            for path, content in expected.items()
+        }
