@@ -40,7 +40,7 @@ from .checkpoints import Checkpoint
 from .datasets.catalogue import find
 from .datasets.spec import DatasetSpec
 from .errors import LosslessError
-from .method import BATCH_NORM_EPS, ROUNDING_SHIFT
+from .method import BATCH_NORM_EPS, MOST_STEPS, ROUNDING_SHIFT
 
 KIND = "spiking network"
 
@@ -204,7 +204,8 @@ def _spiking_layer(
 
     The counts are bounded without looking at data: V is at most its positive weights (all of them,
     where inputs are `signed`) times the inputs' peaks, and a neuron fires upwards only below V.
-    Peaks are Python integers: no overflow.
+    That bound grows from layer to layer; no count exceeds the number of steps. Peaks are Python
+    integers: no overflow.
     """
     _, threshold, base = thresholds(parameters, index, k)
     # What the quantiser adds before rounding, the method's base leaves out.
@@ -239,7 +240,7 @@ def _spiking_layer(
             f"{where}, channel {int(over.argmax())}: sums may need more than {MEMBRANE_BITS} bits, "
             "and nothing is lost only if they fit"
         )
-    return layer, np.maximum(highest - base_steps, 0) // threshold_steps
+    return layer, np.minimum(np.maximum(highest - base_steps, 0) // threshold_steps, MOST_STEPS)
 
 
 def _readout_exponent(weight: np.ndarray, peak: np.ndarray) -> int:

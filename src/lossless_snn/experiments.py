@@ -12,6 +12,7 @@ from .datasets.catalogue import find
 from .datasets.encoding import Standardised
 from .datasets.spec import DatasetSpec
 from .errors import LosslessError
+from .method import MOST_STEPS
 from .yaml_files import Strict, read_yaml, validate
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -46,6 +47,7 @@ Precision = Annotated[str, AfterValidator(_precision)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper"]
 Count = Annotated[int, Field(ge=1)]
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 
 class Phase(Strict):
@@ -66,7 +68,7 @@ class Budget(Strict):
     batch_size: Count | None = None
     train_images: Count | None = None
     test_images: Count | None = None
-    steps: Count | None = None
+    steps: Steps | None = None
 
     def schedule(self, epochs: int | None = None) -> tuple[Phase, ...]:
         """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
@@ -100,14 +102,14 @@ class Training(Strict):
 class Simulation(Strict):
     """Steps to simulate, and images that share a line in the log files."""
 
-    steps: Count
+    steps: Steps
     batch_size: Count
 
 
 class Comparison(Strict):
     """Steps and test images of the comparison with other neurons, some of which need many more steps."""
 
-    steps: Count = 100
+    steps: Steps = 100
     images: Count = 1000
 
 

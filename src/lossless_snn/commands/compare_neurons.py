@@ -13,6 +13,7 @@ from ..conversion import SpikingNetwork
 from ..datasets import load
 from ..experiments import load_experiment
 from ..measures import Measures
+from ..method import MOST_STEPS
 from ..options import local_option, threads_option
 from ..simulation import simulator
 from ..simulation.rate_coding import RateCodedSimulator
@@ -24,7 +25,7 @@ CALIBRATION_IMAGES = 1000
 @click.command()
 @click.argument("snn", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
-@click.option("--steps", type=click.IntRange(min=1), help="Time steps; those of the experiment's `comparison`.")
+@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="Time steps; those of the experiment's `comparison`.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Images simulated at once; the experiment's.")
 @click.option("--limit", type=click.IntRange(min=1), help="First images of the test set; those of the comparison.")
 @threads_option

@@ -13,6 +13,7 @@ from ..datasets import load
 from ..errors import LosslessError
 from ..experiments import load_experiment
 from ..measures import Measures
+from ..method import MOST_STEPS
 from ..notation import ann_operations, neuron_count
 from ..options import local_option, threads_option
 from ..simulation import ARITHMETICS, ENGINES, simulator
@@ -21,7 +22,7 @@ from ..simulation import ARITHMETICS, ENGINES, simulator
 @click.command()
 @click.argument("snn", type=click.Path(path_type=Path))
 @click.option("--logs", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
-@click.option("--steps", type=click.IntRange(min=1), help="Time steps; the experiment's if not given.")
+@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="Time steps; the experiment's if not given.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Images a line of the logs; the experiment's.")
 @click.option("--limit", type=click.IntRange(min=1), help="Simulate the first images of the test set only.")
 @click.option(
