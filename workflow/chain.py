@@ -63,6 +63,7 @@ def recorded_targets() -> list[str]:
             record = read_record(path)
         except LosslessError:
             continue
-        if Path("config/experiments", f"{record['wildcards']['experiment']}.yaml").is_file():
+        experiment = record["wildcards"].get("experiment")
+        if experiment is None or Path("config/experiments", f"{experiment}.yaml").is_file():
             targets += record["outputs"]
     return sorted(target for target in targets if Path(target).is_relative_to(RESULTS))

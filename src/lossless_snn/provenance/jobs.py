@@ -64,8 +64,9 @@ class Job:
 
     @property
     def record(self) -> Path:
-        """Where the job's record lies."""
-        return RESULTS / self.wildcards["budget"] / self.wildcards["experiment"] / "provenance" / f"{self.title}.json"
+        """Where the job's record lies: with its experiment, or with its budget if it is of several experiments."""
+        folder = RESULTS / self.wildcards["budget"] / self.wildcards.get("experiment", "")
+        return folder / "provenance" / f"{self.title}.json"
 
     def options(self) -> dict[str, str]:
         """The word after each option of the command line."""
