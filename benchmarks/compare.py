@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 
@@ -22,6 +23,7 @@ import torch
 from tqdm import tqdm
 
 from lossless_snn.datasets import load
+from lossless_snn.experiments import load_experiment
 
 CONTENDER = Path(__file__).with_name("contender.py")
 OURS = {"ann": "one ANN forward pass", "event": "lossless-snn, event-driven", "dense": "lossless-snn, plain PyTorch"}
@@ -29,19 +31,21 @@ OURS_ELSEWHERE = {"loop": "direct PyTorch loop"}
 PEERS = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "sinabs": "sinabs"}
 TITLES = OURS | OURS_ELSEWHERE | PEERS
 STEPS, IMAGES = (10, 20, 40, 100), (500, 1000, 2000, 4000)
+# The network of CIFAR-10 that is measured too, where it was trained: the published images, or those stored as JPEG.
+DEEP, DEEP_STEPS, DEEP_IMAGES = ("cifar10-cnn1", "cifar10-cnn1-jpeg"), 100, 50
 
 
 class Bench:
     """Runs contenders and keeps a row for each measurement."""
 
-    def __init__(self, arguments: argparse.Namespace, images: Path) -> None:
-        self._arguments, self._images = arguments, images
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
         self.rows: list[dict] = []
 
-    def measure(self, study: str, name: str, repetition: int, checkpoint: Path, **options: int) -> None:
+    def measure(self, study: str, name: str, repetition: int, checkpoint: Path, images: Path, **options: int) -> None:
         """One process; `options` are the contender's --steps and --count."""
         python = self._arguments.peers_python if name in PEERS else sys.executable
-        command = [python, str(CONTENDER), name, "--checkpoint", str(checkpoint), "--images", str(self._images)]
+        command = [python, str(CONTENDER), name, "--checkpoint", str(checkpoint), "--images", str(images)]
         options = {"steps": 20, "count": 1000, "threads": self._arguments.threads, **options}
         command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._arguments.threads)}
@@ -50,10 +54,8 @@ class Bench:
         if done.returncode:
             sys.exit(f"bench: {name} failed; its messages stand above")
         result = json.loads(done.stdout.splitlines()[-1])
-        precision = checkpoint.parent.name
-        self.rows.append(
-            {"study": study, "contender": name, "precision": precision, "repetition": repetition, **options, **result}
-        )
+        place = {"experiment": checkpoint.parents[2].name, "precision": checkpoint.parent.name}
+        self.rows.append({"study": study, "contender": name, **place, "repetition": repetition, **options, **result})
 
 
 def comparison_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +88,16 @@ def scaling_table(frame: pd.DataFrame) -> str:
     levels = medians["k"].droplevel(["steps", "count"])
     rows += [f"{k} takes {levels[k] / levels['k1']:.2f} times k1" for k in levels.index]
     return "\n".join(f"- {row}" for row in rows)
+
+
+def deep_table(frame: pd.DataFrame) -> str:
+    """Seconds an image of the large network, simulated."""
+    seconds = (frame["seconds"] / frame["count"]).groupby(frame["precision"])
+    return "\n".join(
+        f"- {frame['experiment'].iloc[0]}, {precision}, {DEEP_STEPS} steps: {each.median():.3f} s an image "
+        f"({each.min():.3f} to {each.max():.3f})"
+        for precision, each in seconds
+    )
 
 
 def training_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -133,30 +145,55 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    images = arguments.out / "images.npz"
-    test = load("mnist", "test")
-    np.savez(images, pixels=test.pixels[: max(IMAGES)], labels=test.labels[: max(IMAGES)])
-    bench = Bench(arguments, images)
+    bench = Bench(arguments)
+    experiments = arguments.checkpoints.parents[1]
+    deep = next((name for name in DEEP if (experiments / name / "checkpoints/k1/seed0.safetensors").exists()), None)
     checkpoint = {k: arguments.checkpoints / k / "seed0.safetensors" for k in ("k0", "k1", "k2")}
-    for repetition in tqdm(range(arguments.repetitions), "repetitions"):
+    with TemporaryDirectory() as scratch:
+        measure_all(bench, arguments.repetitions, checkpoint, deep and experiments / deep, Path(scratch))
+    report(pd.DataFrame(bench.rows), arguments)
+
+
+def stored(dataset: str, count: int, folder: Path) -> Path:
+    """The first test images of a data set as a file that contenders read, peers too."""
+    test, path = load(dataset, "test"), folder / f"{dataset}.npz"
+    np.savez(path, pixels=test.pixels[:count], labels=test.labels[:count])
+    return path
+
+
+def measure_all(bench: Bench, repetitions: int, checkpoint: dict[str, Path], deep: Path | None, scratch: Path) -> None:
+    """All studies, in turn, so often."""
+    images = stored("mnist", max(IMAGES), scratch)
+    if deep:
+        deep_images = stored(load_experiment(deep.name).dataset, DEEP_IMAGES, scratch)
+    else:
+        print(f"bench: no {' or '.join(DEEP)} trained here at the quick budget; left out", file=sys.stderr)
+    for repetition in tqdm(range(repetitions), "repetitions"):
+        k1 = (repetition, checkpoint["k1"], images)
         for name in TITLES:
-            bench.measure("compare", name, repetition, checkpoint["k1"])
+            bench.measure("compare", name, *k1)
         for threads in (1, 2):
-            bench.measure("training", "training", repetition, checkpoint["k1"], count=max(IMAGES), threads=threads)
+            bench.measure("training", "training", *k1, count=max(IMAGES), threads=threads)
         for steps in STEPS:
-            bench.measure("steps", "event", repetition, checkpoint["k1"], steps=steps)
+            bench.measure("steps", "event", *k1, steps=steps)
         for count in IMAGES:
-            bench.measure("images", "event", repetition, checkpoint["k1"], count=count)
+            bench.measure("images", "event", *k1, count=count)
         for k in checkpoint:
-            bench.measure("k", "event", repetition, checkpoint[k], steps=40)
-    images.unlink()
-    frame = pd.DataFrame(bench.rows)
+            bench.measure("k", "event", repetition, checkpoint[k], images, steps=40)
+        if deep:
+            large = deep / "checkpoints/k1/seed0.safetensors"
+            bench.measure("deep", "event", repetition, large, deep_images, steps=DEEP_STEPS, count=DEEP_IMAGES)
+
+
+def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    """Write and print tables and figure."""
     frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
     table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
     training = training_table(frame[frame.study == "training"]).to_markdown(floatfmt=".1f")
     title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
-    text = "\n\n".join([title, table, scaling_table(frame), training]) + "\n"
+    deep = [deep_table(frame[frame.study == "deep"])] if "deep" in set(frame.study) else []
+    text = "\n\n".join([title, table, scaling_table(frame), *deep, training]) + "\n"
     (arguments.out / "bench.md").write_text(text)
     draw(frame, arguments.out / "bench", caption)
     print(text)

@@ -1,7 +1,7 @@
 """One contender of `make bench`: runs through test images once, and prints seconds, memory and accuracy as JSON.
 
 Ours run in the project's environment, the peers in one of their own: each imports only what it needs.
-All get the same trained LeNet and the same images, in batches of 200. The peers have no neuron with
+All get the same trained LeNet and the same images, in batches of 200 at most. The peers have no neuron with
 negative spikes; they run what they are made for, an integrate-and-fire neuron with reset by
 subtraction, a 20th of the image presented at each of 20 steps, on the same layers with batch norm
 folded in: a dense simulation of the same size, not the same result.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 BATCH = 200
-# A contender takes pixels (N, 1, 28, 28) uint8 and returns the predicted classes (N,).
+# A contender takes pixels (N, C, H, W) uint8 and returns the predicted classes (N,).
 Contender = Callable[[np.ndarray], np.ndarray]
 
 
@@ -26,9 +26,10 @@ def ann(arguments: argparse.Namespace) -> Contender:
     import torch
 
     from lossless_snn.checkpoints import Checkpoint
+    from lossless_snn.device import prepare
     from lossless_snn.evaluation import build, encode
 
-    torch.set_num_threads(arguments.threads)
+    prepare("cpu", arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     network = build(checkpoint, torch.device("cpu"))
 
@@ -45,9 +46,10 @@ def training(arguments: argparse.Namespace) -> Contender:
 
     from lossless_snn.adam import Adam
     from lossless_snn.checkpoints import Checkpoint
+    from lossless_snn.device import prepare
     from lossless_snn.evaluation import build, encode
 
-    torch.set_num_threads(arguments.threads)
+    prepare("cpu", arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     trained = build(checkpoint, torch.device("cpu")).train()
     optimiser = Adam(trained.parameters(), 1e-4)
@@ -67,8 +69,9 @@ def _ours(arguments: argparse.Namespace, engine: str) -> Contender:
     from lossless_snn.conversion import convert
     from lossless_snn.simulation import simulator
 
-    engine = simulator(convert(Checkpoint.load(arguments.checkpoint)), engine, arguments.threads)
-    return lambda pixels: engine.run(pixels, arguments.steps).predictions[:, -1]
+    network = convert(Checkpoint.load(arguments.checkpoint))
+    engine, encoded = simulator(network, engine, arguments.threads), network.data.encoding.integers
+    return lambda pixels: engine.run(encoded(pixels), arguments.steps).predictions[:, -1]
 
 
 def event(arguments: argparse.Namespace) -> Contender:
