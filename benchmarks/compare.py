@@ -33,6 +33,11 @@ TITLES = OURS | OURS_ELSEWHERE | PEERS
 STEPS, IMAGES = (10, 20, 40, 100), (500, 1000, 2000, 4000)
 # The network of CIFAR-10 that is measured too, where it was trained: the published images, or those stored as JPEG.
 DEEP, DEEP_STEPS, DEEP_IMAGES = ("cifar10-cnn1", "cifar10-cnn1-jpeg"), 100, 50
+# Images that training is measured on, in batches of 200; every experiment that was trained here takes part.
+TRAINED = {"mnist-lenet": 4000, "fashion-mlp": 4000, "fashion-lenet": 2000} | dict.fromkeys(
+    ("cifar10-cnn1", "cifar10-cnn1-jpeg", "cifar10-cnn2", "cifar10-cnn2-jpeg"), 200
+)
+EPOCH = 50_000
 
 
 class Bench:
@@ -101,9 +106,10 @@ def deep_table(frame: pd.DataFrame) -> str:
 
 
 def training_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds for an epoch of 50,000 images, a row a number of threads."""
-    epoch = (frame["seconds"] * 50_000 / frame["count"]).groupby(frame["threads"])
-    return pd.DataFrame({"training: seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
+    """Seconds for a training epoch of 50,000 images, a row an experiment and number of threads."""
+    epoch = (frame["seconds"] * EPOCH / frame["count"]).groupby([frame["experiment"], frame["threads"]], sort=False)
+    table = pd.DataFrame({"seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
+    return table.reset_index()
 
 
 def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
@@ -138,7 +144,7 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoints", type=Path, default=Path("results/quick/mnist-lenet/checkpoints"))
+    parser.add_argument("--results", type=Path, default=Path("results/quick"), help="where the networks are")
     parser.add_argument("--peers-python", default=".venv-peers/bin/python")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=5)
@@ -146,11 +152,13 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     bench = Bench(arguments)
-    experiments = arguments.checkpoints.parents[1]
-    deep = next((name for name in DEEP if (experiments / name / "checkpoints/k1/seed0.safetensors").exists()), None)
-    checkpoint = {k: arguments.checkpoints / k / "seed0.safetensors" for k in ("k0", "k1", "k2")}
+    trained = {
+        name: path
+        for name in TRAINED
+        if (path := arguments.results / name / "checkpoints/k1/seed0.safetensors").exists()
+    }
     with TemporaryDirectory() as scratch:
-        measure_all(bench, arguments.repetitions, checkpoint, deep and experiments / deep, Path(scratch))
+        measure_all(bench, arguments, trained, Path(scratch))
     report(pd.DataFrame(bench.rows), arguments)
 
 
@@ -161,19 +169,24 @@ def stored(dataset: str, count: int, folder: Path) -> Path:
     return path
 
 
-def measure_all(bench: Bench, repetitions: int, checkpoint: dict[str, Path], deep: Path | None, scratch: Path) -> None:
-    """All studies, in turn, so often."""
-    images = stored("mnist", max(IMAGES), scratch)
-    if deep:
-        deep_images = stored(load_experiment(deep.name).dataset, DEEP_IMAGES, scratch)
-    else:
-        print(f"bench: no {' or '.join(DEEP)} trained here at the quick budget; left out", file=sys.stderr)
-    for repetition in tqdm(range(repetitions), "repetitions"):
+def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, Path], scratch: Path) -> None:
+    """All studies, in turn, so often; `trained` are the networks at k = 1 that there are."""
+    lenet = arguments.results / "mnist-lenet" / "checkpoints"
+    checkpoint = {k: lenet / k / "seed0.safetensors" for k in ("k0", "k1", "k2")}
+    datasets = {name: load_experiment(name).dataset for name in trained}
+    test_images = {dataset: stored(dataset, max(IMAGES), scratch) for dataset in set(datasets.values())}
+    images = test_images["mnist"]
+    if absent := [name for name in TRAINED if name not in trained]:
+        print(f"bench: left out, because not trained here at k = 1: {', '.join(absent)}", file=sys.stderr)
+    deep = next((name for name in DEEP if name in trained), None)
+    for repetition in tqdm(range(arguments.repetitions), "repetitions"):
         k1 = (repetition, checkpoint["k1"], images)
         for name in TITLES:
             bench.measure("compare", name, *k1)
-        for threads in (1, 2):
-            bench.measure("training", "training", *k1, count=max(IMAGES), threads=threads)
+        for name, path in trained.items():
+            for threads in (1, 2):
+                place = (repetition, path, test_images[datasets[name]])
+                bench.measure("training", "training", *place, count=TRAINED[name], threads=threads)
         for steps in STEPS:
             bench.measure("steps", "event", *k1, steps=steps)
         for count in IMAGES:
@@ -181,8 +194,8 @@ def measure_all(bench: Bench, repetitions: int, checkpoint: dict[str, Path], dee
         for k in checkpoint:
             bench.measure("k", "event", repetition, checkpoint[k], images, steps=40)
         if deep:
-            large = deep / "checkpoints/k1/seed0.safetensors"
-            bench.measure("deep", "event", repetition, large, deep_images, steps=DEEP_STEPS, count=DEEP_IMAGES)
+            place = (repetition, trained[deep], test_images[datasets[deep]])
+            bench.measure("deep", "event", *place, steps=DEEP_STEPS, count=DEEP_IMAGES)
 
 
 def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
@@ -190,7 +203,8 @@ def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
     frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
     table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
-    training = training_table(frame[frame.study == "training"]).to_markdown(floatfmt=".1f")
+    training = training_table(frame[frame.study == "training"]).to_markdown(index=False, floatfmt=".1f")
+    training = f"Training, {EPOCH:,} images an epoch, without validation:\n\n{training}"
     title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
     deep = [deep_table(frame[frame.study == "deep"])] if "deep" in set(frame.study) else []
     text = "\n\n".join([title, table, scaling_table(frame), *deep, training]) + "\n"
