@@ -7,6 +7,7 @@ touched. Raw data are fetched only where a job that is to run reads them.
 
 import subprocess
 import sys
+from pathlib import Path
 
 from chain import Chain, chain, recorded_targets
 from snakemake.exceptions import LockException
@@ -29,6 +30,12 @@ def main(targets: list[str]) -> None:
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
     report(verdicts)
+    for folder in sorted({str(Path(path).parent) for job in found.fetches for path in job.output}):
+        if not Path(folder).is_dir():
+            print(
+                f"{folder}: not here, and nothing needs it now; after an edit run `make restore` again before "
+                "`snakemake`, which would make anew all that ever read it"
+            )
 
 
 def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> None:

@@ -75,11 +75,14 @@ def judge(jobs: Iterable[Job], contents: Contents) -> list[Verdict]:
 
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:
-    """Jobs so that each comes after those that make its inputs."""
-    by_title = {str(job.record): job for job in jobs}
-    makers = {path: title for title, job in by_title.items() for path in job.outputs}
-    follows = {title: {makers[path] for path in job.inputs if path in makers} for title, job in by_title.items()}
-    return [by_title[title] for title in TopologicalSorter(follows).static_order()]
+    """Jobs so that each comes after those that make its inputs, in the same order every time."""
+    by_record = {str(job.record): job for job in sorted(jobs, key=lambda job: str(job.record))}
+    makers = {path: record for record, job in by_record.items() for path in job.outputs}
+    follows = {
+        record: dict.fromkeys(makers[path] for path in job.inputs if path in makers)
+        for record, job in by_record.items()
+    }
+    return [by_record[record] for record in TopologicalSorter(follows).static_order()]
 
 
 def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict]:

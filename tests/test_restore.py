@@ -1,0 +1,246 @@
+"""Results that travel: cloned, altered, made by other code. Real git and Snakemake on one small chain."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from test_workflow import EXPERIMENT, PARTS, ROOT, copy, edit, insert_in_functions, planned, snakemake
+
+FOLDER = Path("results/quick/tiny")
+CHECKPOINT = "results/quick/tiny/checkpoints/k1/seed0.safetensors"
+LOG = "results/quick/tiny/logs/k1/seed0/sop_num.txt"
+FIGURE = "results/quick/tiny/figures/sops.svg"
+
+TRAIN, EVALUATE = "Train k1, seed 0", "Test the ANN at k1, seed 0"
+CONVERT, SIMULATE = "Convert k1, seed 0", "Simulate k1, seed 0"
+DRAW = "Draw sops"
+COMPARISONS = {"Draw accuracy_speed", "Draw sparsity", "Draw sops", "Draw energy", "Tabulate the results"}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
+    run = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def restore(folder: Path) -> list[str]:
+    """The lines that `make restore` prints."""
+    run = python(folder, "workflow/restore.py")
+    assert run.returncode == 0, run.stderr
+    return [line for line in run.stdout.splitlines() if line.startswith("results/") or " accepted" in line]
+
+
+def executed(run: subprocess.CompletedProcess) -> set[str]:
+    """The jobs that a run of Snakemake ran, by their messages."""
+    assert run.returncode == 0, run.stderr
+    return set(re.findall(r"^Job \d+: (.*) \([\w-]+, \w+\)$", run.stdout + run.stderr, re.MULTILINE))
+
+
+def verify(folder: Path) -> tuple[int, list[str]]:
+    """Exit status and lines of `make verify`."""
+    run = python(folder, "workflow/verify.py")
+    assert not run.stderr, run.stderr
+    return run.returncode, run.stdout.splitlines()
+
+
+def flip_a_bit(path: Path) -> None:
+    """Alter one byte and keep time stamp and size."""
+    stat, content = path.stat(), bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory) -> Path:
+    """A git repository in which everything is made and committed, checkpoints and logs too."""
+    folder = tmp_path_factory.mktemp("origin")
+    for part in [*PARTS, "pyproject.toml", "requirements.lock", ".gitignore"]:
+        source = ROOT / part
+        if source.is_symlink():
+            (folder / part).symlink_to(os.readlink(source))
+        elif source.is_dir():
+            copy(source, folder / part)
+        else:
+            (folder / part).write_bytes(source.read_bytes())
+    (folder / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+    edit(folder / "config/config.yaml", "experiments: [digits-lenet]", "experiments: [tiny]")
+    edit(folder / "config/config.yaml", "precisions: [fp32, k0, k1, k2]", "precisions: [k1]")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=Sources")
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stderr
+    keep(folder)
+    return folder
+
+
+def keep(folder: Path) -> None:
+    """Commit all results, in place of DVC."""
+    git(folder, "add", "--force", "results")
+    git(folder, "commit", "--quiet", "--message=Results")
+
+
+@pytest.fixture
+def clone(origin, tmp_path) -> Path:
+    """A clone: no data, nothing that Snakemake knows, and every time stamp at random."""
+    git(tmp_path, "clone", "--quiet", str(origin), "clone")
+    draw = random.Random(0)
+    for path in (tmp_path / "clone").rglob("*"):
+        if path.is_file() and ".git" not in path.parts:
+            os.utime(path, (moment := draw.uniform(1e9, 1.7e9), moment))
+    return tmp_path / "clone"
+
+
+def test_the_record_of_a_job_says_what_it_was(origin):
+    text = (origin / FOLDER / "provenance/simulate-k1-seed0.json").read_text()
+    record = json.loads(text)
+    assert list(record) == [
+        *("format", "rule", "wildcards", "params", "command", "code", "inputs", "outputs", "arithmetic", "threads"),
+        *("versions", "git", "started", "seconds"),
+    ]
+    assert record["wildcards"] == {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
+    assert record["params"]["options"] == "--steps 4 --batch-size 250"
+    assert record["git"] == {"commit": git(origin, "rev-parse", "HEAD~1"), "dirty": False}
+    assert (record["arithmetic"], record["threads"]) == ("exact", 1)
+    for path, entry in {**record["inputs"], **record["outputs"]}.items():
+        content = (origin / path).read_bytes()
+        assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    assert LOG in record["outputs"]
+    assert set(record["inputs"]) >= {CHECKPOINT.replace(".safe", ".snn.safe"), "data/Digits/raw/t10k-images-idx3-ubyte"}
+    assert str(origin) not in text
+    assert os.uname().nodename not in text
+
+
+def test_a_job_can_be_repeated_from_its_record_alone(origin, tmp_path):
+    record = json.loads((origin / FOLDER / "provenance/convert-k1-seed0.json").read_text())
+    (archive,) = record["code"]["sources"]
+    with tarfile.open(origin / archive) as sources:
+        sources.extractall(tmp_path, filter="data")
+    assert not list((tmp_path / "src").rglob("training.py"))
+    for path in [*record["inputs"], *record["outputs"]]:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    for path in record["inputs"]:
+        (tmp_path / path).write_bytes((origin / path).read_bytes())
+    (tmp_path / FOLDER / "jobs").mkdir()
+    run = python(tmp_path, "-m", "lossless_snn", *record["command"].partition(" > ")[0].split()[1:])
+    assert run.returncode == 0, run.stderr
+    for path, entry in record["outputs"].items():
+        assert hashlib.sha256((tmp_path / path).read_bytes()).hexdigest() == entry["sha256"], path
+
+
+def test_a_clone_takes_everything_up_and_runs_nothing(clone):
+    assert restore(clone) == ["9 of 9 jobs accepted"]
+    assert planned(clone) == set()
+    assert verify(clone) == (
+        0,
+        ["No faults in 9 jobs, 20 files made, 4 files of raw data (4 not here: known by their recorded digests)"],
+    )
+    assert not (clone / "data").exists()
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_branches_recompute_what_their_code_made_stale_and_nothing_on_going_back(clone):
+    git(clone, "switch", "--quiet", "--create=comment")
+    training = clone / "src/lossless_snn/training.py"
+    training.write_text("# Another comment.\n" + training.read_text())
+    git(clone, "commit", "--quiet", "--all", "--message=Comment on training")
+    assert restore(clone) == ["9 of 9 jobs accepted"]
+    assert planned(clone) == set()
+
+    git(clone, "switch", "--quiet", "--create=simulation", "main")
+    insert_in_functions(clone / "src/lossless_snn/simulation/__init__.py", "1 + 1")
+    git(clone, "commit", "--quiet", "--all", "--message=Simulate in another way")
+    said = restore(clone)
+    assert re.match(
+        r"results/quick/tiny/logs/k1/seed0/accuracy.txt and 5 more: made by other code \(\w+, now \w+\)", said[0]
+    )
+    assert said[-1] == "3 of 9 jobs accepted; `snakemake` will run 6"
+    # Simulating needs data, which training read too.
+    assert planned(clone) == {SIMULATE, *COMPARISONS}
+    assert executed(snakemake(clone, LOG)) == {SIMULATE}
+    keep(clone)
+
+    git(clone, "switch", "--quiet", "comment")
+    assert restore(clone) == ["9 of 9 jobs accepted"]
+    assert planned(clone) == set()
+
+
+@pytest.mark.parametrize(("file", "maker", "stale"), [(CHECKPOINT, TRAIN, 9), (LOG, SIMULATE, 6), (FIGURE, DRAW, 1)])
+def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, maker, stale):
+    repository = copy(origin, tmp_path / "repository")
+    before = (repository / file).read_bytes()
+    flip_a_bit(repository / file)
+    status, faults = verify(repository)
+    assert status == 1
+    assert faults[0].endswith(f"{file}: altered since it was made")
+    assert len(faults) == stale + 1
+    assert restore(repository) == [
+        *faults[:-1],
+        f"{9 - stale} of 9 jobs accepted; `snakemake` will run {stale}",
+    ]
+    assert executed(snakemake(repository, file)) == {maker}
+    assert (repository / file).read_bytes() == before
+
+
+def test_what_is_missing_is_made_only_where_it_is_asked_for(clone):
+    (clone / CHECKPOINT).unlink()
+    assert restore(clone) == [
+        f"{CHECKPOINT}: not here; made anew, with all that follows, where it is asked for",
+        "9 of 9 jobs accepted",
+    ]
+    assert planned(clone, FIGURE) == set()
+
+
+def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
+    edit(clone / "config/config.yaml", "sparsity: {width: 7.5", "sparsity: {width: 8")
+    (clone / CHECKPOINT).unlink()
+    (clone / FOLDER / "provenance/table.json").unlink()
+    assert verify(clone) == (
+        1,
+        [
+            f"{CHECKPOINT}: missing",
+            f"{FOLDER}/figures/sparsity.png and 1 more: made with other parameters: style.width 7.5, now 8.0",
+            f"{FOLDER}/tables/results.csv: no record tells how it was made",
+            f"{FOLDER}/tables/results.md: no record tells how it was made",
+            "4 faults in 8 jobs, 18 files made, 4 files of raw data (4 not here: known by their recorded digests)",
+        ],
+    )
+
+
+def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):
+    repository = copy(origin, tmp_path / "repository")
+    (repository / CHECKPOINT).write_bytes(b"no tensors")
+    run = snakemake(repository, "--forcerun", "convert", "--until", "convert")
+    assert run.returncode == 1
+    assert "truncated or not a safetensors file" in run.stderr
+    assert "provenance.smk" not in run.stderr
+    assert not (repository / FOLDER / "provenance/convert-k1-seed0.json").exists()
+
+
+def test_provenance_tells_every_step_back_to_raw_data(origin):
+    story = python(origin, "-m", "lossless_snn", "provenance", FIGURE).stdout
+    sha256 = hashlib.sha256((origin / FIGURE).read_bytes()).hexdigest()
+    assert story.splitlines()[0] == f"{FIGURE}  {sha256[:12]}"
+    steps = re.findall(r"└─ (\w+) quick tiny", story)
+    assert steps == ["figure_sops", "simulate", "convert", "train", "evaluate", "train"]
+    assert "recipe.phases.0.learning_rate: 0.001" in story
+    assert "data/Digits/raw/train-images-idx3-ubyte  60adda41fa07 raw data" in story
+
+
+def test_a_file_without_a_record_is_one_line(origin):
+    run = python(origin, "-m", "lossless_snn", "provenance", "config/config.yaml")
+    assert (run.returncode, run.stderr) == (1, "lossless-snn: config/config.yaml: no record tells how it was made\n")
