@@ -1,4 +1,6 @@
-"""results.csv and results.md."""
+"""results.csv and results.md, and the tables that revisions are compared by."""
+
+import json
 
 import pandas as pd
 import pytest
@@ -6,7 +8,8 @@ from click.testing import CliRunner
 from run_directories import compare, write_config, write_run
 
 from lossless_snn.commands.table import command
-from lossless_snn.tables import readable
+from lossless_snn.errors import LosslessError
+from lossless_snn.tables import accuracy_by_step, readable, training_curves
 
 
 def cells(markdown: str) -> dict[str, dict[str, str]]:
@@ -47,6 +50,61 @@ def test_command_writes_both_tables(tmp_path, two_seeds):
     assert pd.isna(table.at["fp32", "snn_accuracy"])
     assert pd.isna(table.at["fp32", "settled"])
     assert "| k = 0" in out.with_suffix(".md").read_text()
+
+    # Means over the seeds, and nothing of what a precision has not got.
+    metrics = json.loads(out.with_name("metrics.json").read_text())
+    assert list(metrics) == ["fp32", "k0"]
+    assert metrics["fp32"] == {"ann_accuracy": pytest.approx(0.9)}
+    assert metrics["k0"] == {
+        "ann_accuracy": pytest.approx(0.9),
+        "snn_accuracy": pytest.approx(0.9),
+        "time_steps": 3,
+        "operations_per_image": 1_220_000,
+        "mismatches": 0,
+    }
+    # 1, 3, 4 and 1, 4, 5 of 5 images right
+    assert out.with_name("accuracy_by_step.csv").read_text().splitlines() == [
+        "precision,seed,time_step,accuracy",
+        *("k0,0,1,0.2", "k0,0,2,0.6", "k0,0,3,0.8"),
+        *("k0,1,1,0.2", "k0,1,2,0.8", "k0,1,3,1.0"),
+    ]
+    assert out.with_name("training.csv").read_text() == "precision,seed,epoch,images,loss,accuracy\n"
+
+
+HISTORY = """\
+epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds
+1,0.001,0.5,0.75,0.625,0.5,6.9
+2,0.001,0.25,0.875,0.375,0.8125,6.6
+"""
+
+
+def test_training_curves(tmp_path):
+    runs = [write_run(tmp_path, precision, 0) for precision in ("fp32", "k0")]
+    (runs[0] / "history.csv").write_text(HISTORY)
+    # Nothing held out.
+    (runs[1] / "history.csv").write_text("\n".join([HISTORY.splitlines()[0], "1,0.001,2.5,0.125,,,6.9"]) + "\n")
+    curves = training_curves(compare(tmp_path, runs))
+    assert list(curves.itertuples(index=False, name=None)) == [
+        ("fp32", 0, 1, "training", 0.5, 0.75),
+        ("fp32", 0, 2, "training", 0.25, 0.875),
+        ("fp32", 0, 1, "validation", 0.625, 0.5),
+        ("fp32", 0, 2, "validation", 0.375, 0.8125),
+        ("k0", 0, 1, "training", 2.5, 0.125),
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "epoch,loss\n1,0.5\n"])
+def test_history_that_is_none(tmp_path, content):
+    run = write_run(tmp_path, "fp32", 0)
+    (run / "history.csv").write_text(content)
+    with pytest.raises(LosslessError, match=r"history\.csv: no history of a training"):
+        training_curves(compare(tmp_path, [run]))
+
+
+def test_no_curves_of_unquantised_networks(tmp_path):
+    curves = accuracy_by_step(compare(tmp_path, [write_run(tmp_path, "fp32", 0)]))
+    assert list(curves.columns) == ["precision", "seed", "time_step", "accuracy"]
+    assert curves.empty
 
 
 def test_readable_over_two_seeds(tmp_path, two_seeds):

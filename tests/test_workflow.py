@@ -115,7 +115,8 @@ def test_all_that_is_promised_is_made(made):
         assert (made / RESULTS / "checkpoints" / precision / "seed0.safetensors").is_file()
     figures = {f"{name}.{kind}" for name in ("accuracy_speed", "sparsity", "sops", "energy") for kind in ("svg", "png")}
     assert {path.name for path in (made / RESULTS / "figures").iterdir()} == figures
-    assert {path.name for path in (made / RESULTS / "tables").iterdir()} == {"results.csv", "results.md"}
+    tables = {"results.csv", "results.md", "metrics.json", "accuracy_by_step.csv", "training.csv"}
+    assert {path.name for path in (made / RESULTS / "tables").iterdir()} == tables
 
 
 def test_nothing_is_left_to_do(made):

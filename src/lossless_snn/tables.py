@@ -1,4 +1,8 @@
-"""The results as tables: results.csv for programs, results.md for people."""
+"""The results as tables: results.csv for programs, results.md for people, and what follows changes over revisions.
+
+Those are metrics.json, the few numbers that revisions are compared by, and two tables of curves: accuracy_by_step.csv
+and training.csv.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from .artifacts import replacing, write_text
-from .results import QUANTITIES, Results
+from .artifacts import replacing, write_json, write_text
+from .errors import LosslessError
+from .results import QUANTITIES, Results, RunDirectory
 
 ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
 
@@ -95,12 +100,63 @@ COLUMNS = (
     Column("simulated steps", ("simulated_steps",)),
 )
 
+METRICS = ("ann_accuracy", "snn_accuracy", "time_steps", "operations_per_image", "mismatches")
+"""What metrics.json has of the quantities: few enough to be read side by side."""
+
 
 def write_tables(results: Results, path: str | Path) -> None:
-    """Write results.csv to `path`, and results.md beside it under the same stem."""
+    """Write results.csv to `path`, results.md beside it under the same stem, and the other tables into its folder."""
+    path = Path(path)
+    _write_csv(tidy(results), path)
+    write_text(path.with_suffix(".md"), readable(results))
+    write_json(path.with_name("metrics.json"), metrics(results))
+    _write_csv(accuracy_by_step(results), path.with_name("accuracy_by_step.csv"))
+    _write_csv(training_curves(results), path.with_name("training.csv"))
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
     with replacing(path) as partial:
-        tidy(results).to_csv(partial, index=False)
-    write_text(Path(path).with_suffix(".md"), readable(results))
+        table.to_csv(partial, index=False)
+
+
+def metrics(results: Results) -> dict[str, dict[str, float]]:
+    """By precision, those of `METRICS` that it has: the numbers of `Results.by_precision`, shares in 0..1."""
+    table = results.by_precision[list(METRICS)]
+    return {precision: row.dropna().to_dict() for precision, row in table.iterrows()}
+
+
+def accuracy_by_step(results: Results) -> pd.DataFrame:
+    """`Results.accuracy_curves`; no rows where there are only FP32 runs."""
+    columns = ["precision", "seed", "time_step", "accuracy"]
+    return results.accuracy_curves[columns] if any(run.snn for run in results.runs) else pd.DataFrame(columns=columns)
+
+
+def training_curves(results: Results) -> pd.DataFrame:
+    """Loss and accuracy after each epoch: precision, seed, epoch, images, loss, accuracy.
+
+    `images` are those of "training" or "validation"; no rows for validation where nothing is held
+    out, and none of a run without history.csv. Raises LosslessError where that file is no history.
+    """
+    histories = [_history(run) for run in results.runs if (run.path / "history.csv").is_file()]
+    columns = ["precision", "seed", "epoch", "images", "loss", "accuracy"]
+    return pd.concat(histories, ignore_index=True)[columns] if histories else pd.DataFrame(columns=columns)
+
+
+def _history(run: RunDirectory) -> pd.DataFrame:
+    """One run's rows of `training_curves`."""
+    path = run.path / "history.csv"
+    try:
+        wide = pd.read_csv(path)
+        parts = {
+            images: wide[["epoch", f"{column}_loss", f"{column}_accuracy"]].set_axis(
+                ["epoch", "loss", "accuracy"], axis=1
+            )
+            for images, column in (("training", "train"), ("validation", "validation"))
+        }
+    except (ValueError, KeyError) as error:
+        raise LosslessError(f"{path}: no history of a training ({error}); train again") from None
+    long = pd.concat([part.assign(images=images) for images, part in parts.items()]).dropna()
+    return long.assign(precision=run.ann.precision, seed=run.ann.seed)
 
 
 def tidy(results: Results) -> pd.DataFrame:

@@ -10,6 +10,10 @@ LOGS = RUN % "logs"
 JOB_LOG = "results/{budget}/{experiment}/jobs/%s-{precision}-seed{seed}.log"
 FIGURE = "results/{budget}/{experiment}/figures/{figure}"
 TABLE = "results/{budget}/{experiment}/tables/results"
+# What dvc.yaml declares as metrics and plots.
+TRACKED = [
+    "results/{budget}/{experiment}/tables/" + name for name in ["metrics.json", "accuracy_by_step.csv", "training.csv"]
+]
 
 PUBLISHED = "config/published.csv"
 FIGURES = list(settings.figures.model_dump())
@@ -101,6 +105,7 @@ def artifacts(budget, experiment):
         measures({"budget": budget, "experiment": experiment}),
         expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
         expand(TABLE + ".{format}", format=["csv", "md"], **place),
+        expand(TRACKED, **place),
     ]
 
 

@@ -1,8 +1,15 @@
+def histories(wildcards):
+    """The training histories of all runs that config.yaml's precisions and seeds ask for."""
+    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=settings.seeds, **wildcards)
+
+
 rule table:
     input:
         measures,
+        histories,
         published=PUBLISHED,
     output:
+        TRACKED,
         csv=report(
             TABLE + ".csv",
             caption="../report/table.rst",

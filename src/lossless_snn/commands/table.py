@@ -15,5 +15,9 @@ from ..tables import write_tables
 @click.option("--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours.")
 @click.option("--energy", type=click.Path(path_type=Path), default=ENERGY, help="What an operation costs.")
 def command(runs, out, published, energy) -> None:
-    """Write the results of one experiment's runs as CSV, and as Markdown beside it."""
+    """Write the results of one experiment's runs as CSV.
+
+    Beside it come results.md for people, metrics.json with the main numbers, and the curves
+    accuracy_by_step.csv and training.csv.
+    """
     write_tables(load_results(runs, published, energy), out)
