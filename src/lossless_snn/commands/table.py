@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from ..energy import ENERGY
-from ..results import PUBLISHED, load_results
+from ..results import load_results
+from ..results_options import energy_option, published_option, runs_argument
 from ..tables import write_tables
 
 
 @click.command()
-@click.argument("runs", metavar="RUN_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@runs_argument
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="results.csv to write.")
-@click.option("--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours.")
-@click.option("--energy", type=click.Path(path_type=Path), default=ENERGY, help="What an operation costs.")
+@published_option
+@energy_option
 def command(runs, out, published, energy) -> None:
     """Write the results of one experiment's runs as CSV.
 
