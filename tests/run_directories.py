@@ -41,7 +41,9 @@ def write_run(
     (folder / "noise.csv").write_text("\n".join(["ratio,noise_seed,images,accuracy", *rows]) + "\n")
     common = {"experiment": "mnist-lenet", "budget": "quick", "precision": precision, "seed": seed, "dataset": "mnist"}
     common |= {"images": 5, "accuracy": (0.8, 1.0)[seed], "neurons": 9000, "ann_operations": 4_000_000}
-    (folder / "ann.json").write_text(json.dumps(common | {"epochs": 4, "training_images": 600, "test_set": 5} | (ann or {})))
+    (folder / "ann.json").write_text(
+        json.dumps(common | {"epochs": 4, "training_images": 600, "test_set": 5} | (ann or {}))
+    )
     if precision == "fp32":
         return folder
     rows = [

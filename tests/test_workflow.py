@@ -1,5 +1,6 @@
 """What Snakemake says that it would run: after no change, and after every kind of change."""
 
+import itertools
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PARTS = ["Snakefile", "config", "workflow", "profiles", "src"]
@@ -54,7 +56,7 @@ def planned(folder: Path, *arguments: str) -> set[str]:
     """The jobs that a dry run lists, by their messages, without target rules."""
     run = snakemake(folder, "--dry-run", *arguments)
     assert run.returncode == 0, run.stderr
-    return set(re.findall(r"^Job \d+: (.*) \([\w-]+, \w+\)$", run.stdout + run.stderr, re.MULTILINE))
+    return set(re.findall(r"^Job \d+: (Decode .*|.*(?= \([\w-]+, \w+\)$))", run.stdout + run.stderr, re.MULTILINE))
 
 
 def copy(source: Path, target: Path) -> Path:
@@ -279,3 +281,22 @@ def test_a_mistake_in_the_configuration_is_one_line_before_any_job(repository, f
     said = [text for text in run.stderr.splitlines() if not text.startswith("Using workflow specific profile")]
     assert len(said) == 1, run.stderr
     assert re.fullmatch(f"snakemake: {line}", said[0])
+
+
+def test_a_persons_own_pictures(repository):
+    """Decoded once, and again when a picture goes."""
+    (repository / "config/datasets/pets.yaml").write_text("title: pets\nshape: [3, 12, 12]\nclasses: [cat, dog]\n")
+    experiment = EXPERIMENT.replace("digits", "pets").replace("validation_images: 97", "validation_images: 2")
+    (repository / "config/experiments/pets.yaml").write_text(experiment)
+    for split, name, number in itertools.product(("train", "test"), ("cat", "dog"), range(3)):
+        path = repository / f"data/pets/{split}/{name}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 12), (number, 0, 0)).save(path)
+    target = "results/quick/pets/checkpoints/k0/seed0.safetensors"
+    decode = "Decode the pictures of pets"
+    assert planned(repository, target) == {decode, *jobs("Train", "k0")}
+    cache = "data/pets/decoded/manifest.json"
+    assert snakemake(repository, cache).returncode == 0
+    assert planned(repository, cache) == set()
+    (repository / "data/pets/train/cat/0.png").unlink()
+    assert planned(repository, cache) == {decode}
