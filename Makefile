@@ -36,7 +36,8 @@ report: $(READY) ## Write results/report.html: figures and tables of all that wa
 	@$(BIN)/snakemake all
 	@$(BIN)/snakemake made --report results/report.html
 
-restore: $(READY) ## Take up results made elsewhere: accept what the present code would make, list the rest
+restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
+	@$(BIN)/python workflow/pull.py
 	@$(BIN)/python workflow/restore.py
 
 verify: $(READY) ## Hash all results again and check their provenance from raw data to figures

@@ -1,0 +1,282 @@
+"""Checkpoints and logs that DVC versions: pushed, pulled, made again. Real git, DVC, Snakemake, and an S3 server."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import settings
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.server import ThreadedMotoServer
+from test_restore import flip_a_bit, git, restore
+from test_workflow import EXPERIMENT, PARTS, ROOT, copy, edit, planned
+
+STAGE = "results@quick-digits-lenet"
+FOLDER = Path("results/quick/digits-lenet")
+VERSIONED = [FOLDER / "checkpoints", FOLDER / "logs"]
+DVC_PARTS = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitattributes", ".gitignore"]
+
+
+def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run a program of the environment on the folder's own sources."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1", **variables}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    environment |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    environment |= {"GIT_AUTHOR_NAME": "A Person", "GIT_AUTHOR_EMAIL": "person@example.org"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    """What DVC prints; it has to succeed."""
+    done = run(folder, "dvc", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def pull(folder: Path) -> subprocess.CompletedProcess:
+    """The first part of `make restore`."""
+    return run(folder, sys.executable, "workflow/pull.py")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that DVC versions, by its path."""
+    files = [path for part in VERSIONED for path in (folder / part).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory) -> Path:
+    """A repository with one small experiment, made by `dvc repro`, pushed to the embedded remote and committed."""
+    folder = tmp_path_factory.mktemp("origin")
+    for part in [*PARTS, *DVC_PARTS]:
+        source = ROOT / part
+        (folder / part).parent.mkdir(exist_ok=True)
+        if source.is_symlink():
+            (folder / part).symlink_to(os.readlink(source))
+        elif source.is_dir():
+            copy(source, folder / part)
+        else:
+            shutil.copy2(source, folder / part)
+    (folder / "config/experiments/digits-lenet.yaml").write_text(EXPERIMENT)
+    edit(folder / "config/config.yaml", "precisions: [fp32, k0, k1, k2]", "precisions: [k1]")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=Sources")
+    dvc(folder, "repro", STAGE)
+    # What a training leaves that was cut off, here at another budget.
+    (folder / "results/quick/digits-lenet/checkpoints/k1/seed1.training").write_text("half a training")
+    dvc(folder, "push")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=Results")
+    return folder
+
+
+@pytest.fixture
+def clone(origin, tmp_path) -> Path:
+    git(tmp_path, "clone", "--quiet", str(origin), "clone")
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def bare_clone(clone) -> Path:
+    """A clone without the embedded remote."""
+    shutil.rmtree(clone / "artifacts")
+    return clone
+
+
+@pytest.fixture
+def s3():
+    """The address of an S3 server on loopback with one bucket, `bucket`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=address, **keys).create_bucket(Bucket="bucket")
+    yield address
+    server.stop()
+
+
+def add_remote(folder: Path, url: str, endpoint: str | None = None) -> None:
+    """Make `url` the default remote, for this folder only."""
+    dvc(folder, "remote", "add", "--local", "--default", "mine", url)
+    if endpoint:
+        dvc(folder, "remote", "modify", "--local", "mine", "endpointurl", endpoint)
+
+
+def test_git_has_what_dvc_has_not(origin):
+    listed = git(origin, "ls-files").splitlines()
+    assert not [path for path in listed if "/checkpoints/" in path or "/logs/" in path]
+    assert {f"{FOLDER}/tables/{name}" for name in ("metrics.json", "training.csv", "results.md")} <= set(listed)
+    assert "analytics = false" in (origin / ".dvc/config").read_text()
+    assert git(origin, "status", "--porcelain") == ""
+
+
+def test_nothing_changed_nothing_runs(origin):
+    before = (origin / "dvc.lock").read_bytes()
+    printed = dvc(origin, "repro", STAGE)
+    assert f"Stage '{STAGE}' didn't change, skipping" in printed
+    assert "Running stage" not in printed
+    assert (origin / "dvc.lock").read_bytes() == before
+
+
+def test_a_clone_has_everything_from_the_embedded_remote(origin, clone):
+    assert contents(clone) == {}
+    done = pull(clone)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert contents(clone) == {path: content for path, content in contents(origin).items() if "training" not in path}
+    assert restore(clone) == ["9 of 9 jobs accepted"]
+    assert planned(clone, "--config", "budget=quick", "experiments=[digits-lenet]") == set()
+    assert "didn't change, skipping" in dvc(clone, "repro", STAGE)
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_unsaved_files_stay_and_the_rest_is_pulled(clone):
+    mine = clone / FOLDER / "logs/k1/seed0/ann.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    done = pull(clone)
+    assert done.returncode == 0
+    assert re.fullmatch(r"results/quick/digits-lenet/logs: left as it is: .*\n", done.stdout)
+    assert mine.read_text() == "mine"
+    assert (clone / FOLDER / "checkpoints/k1/seed0.safetensors").is_file()
+
+
+def test_an_altered_object_is_not_taken(clone):
+    for path in (clone / "artifacts/files/md5").rglob("*"):
+        if path.is_file() and path.stat().st_size > 5000 and path.suffix != ".dir":
+            path.chmod(0o644)
+            flip_a_bit(path)
+    done = pull(clone)
+    assert "results/quick/digits-lenet/checkpoints: left out" in done.stdout
+    assert not (clone / FOLDER / "checkpoints").exists()
+    assert (clone / FOLDER / "logs/k1/seed0/ann.json").is_file()
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_remote_of_ones_own(origin, clone, tmp_path, s3, kind):
+    place = (str(tmp_path / "remote"),) if kind == "folder" else ("s3://bucket/folder", s3)
+    pull(clone)
+    add_remote(clone, *place)
+    assert "files pushed" in dvc(clone, "push")
+    git(tmp_path, "clone", "--quiet", str(origin), "other")
+    shutil.rmtree(tmp_path / "other/artifacts")
+    add_remote(tmp_path / "other", *place)
+    done = pull(tmp_path / "other")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert contents(tmp_path / "other") == contents(clone)
+
+
+def refused(folder: Path) -> str:
+    """The one line by which pulling is refused, where results/ holds a file of one's own that has to stay."""
+    mine = folder / FOLDER / "logs/k1/seed0/ann.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    done = pull(folder)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert contents(folder) == {str(mine.relative_to(folder)): b"mine"}
+    return done.stderr
+
+
+def test_no_remote(bare_clone):
+    expected = r"restore: remote embedded: there is no \S+/clone/artifacts; results/ is as it was\n"
+    assert re.fullmatch(expected, refused(bare_clone))
+
+
+def test_no_bucket(bare_clone, s3):
+    add_remote(bare_clone, "s3://elsewhere/folder", s3)
+    assert refused(bare_clone) == "restore: remote mine: The specified bucket does not exist; results/ is as it was\n"
+
+
+def test_refused_credentials(bare_clone, s3, monkeypatch):
+    add_remote(bare_clone, "s3://bucket/folder", s3)
+    monkeypatch.setattr(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)
+    monkeypatch.setattr(ActionAuthenticatorMixin, "request_count", 0)
+    line = refused(bare_clone)
+    assert line.startswith("restore: remote mine: ")
+    assert "Access Key Id you provided does not exist" in line or "Forbidden" in line
+
+
+def test_an_interrupted_push_is_completed_by_pushing_again(origin, clone, tmp_path):
+    remote, parts = tmp_path / "remote", ("push", "--jobs", "1")
+    pull(clone)
+    add_remote(clone, str(remote))
+    environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", *parts], cwd=clone, env=environment, stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None and not any(path.is_file() for path in remote.rglob("*")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    dvc(clone, *parts)
+    objects = {path.relative_to(clone / "artifacts") for path in (clone / "artifacts").rglob("*") if path.is_file()}
+    assert {path.relative_to(remote) for path in objects_in(remote)} == objects
+    git(tmp_path, "clone", "--quiet", str(origin), "other")
+    shutil.rmtree(tmp_path / "other/artifacts")
+    add_remote(tmp_path / "other", str(remote))
+    assert pull(tmp_path / "other").returncode == 0
+    assert contents(tmp_path / "other") == contents(clone)
+
+
+def objects_in(remote: Path) -> list[Path]:
+    """Whole objects, named by their digests."""
+    return [path for path in remote.rglob("*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name)]
+
+
+def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
+    pull(clone)
+    expected = contents(clone)
+    # As if it had been cut off: of the objects, some had come, and of the files, some were there.
+    for path in sorted(objects_in(clone / ".dvc/cache"))[::2]:
+        path.unlink()
+    for path in sorted(expected)[1::2]:
+        (clone / path).unlink()
+    assert pull(clone).returncode == 0
+    assert contents(clone) == expected
+
+
+def test_a_changed_learning_rate(origin, tmp_path):
+    folder = copy(origin, tmp_path / "repository")
+    metrics = FOLDER / "tables/metrics.json"
+    before = json.loads((folder / metrics).read_text())["k1"]["ann_accuracy"]
+
+    # Of another budget: DVC asks Snakemake, which has nothing to do.
+    edit(folder / "config/experiments/digits-lenet.yaml", "    quick:", OTHER_BUDGET + "    quick:")
+    assert made(folder) == set()
+
+    edit(folder / "config/experiments/digits-lenet.yaml", "1.0e-3", "1.0e-2")
+    steps = {"Train", "Test", "Convert", "Simulate", "Draw", "Tabulate", "quick"}
+    assert made(folder) == steps
+    (change,) = json.loads(dvc(folder, "metrics", "diff", "--json", "--targets", str(metrics))).values()
+    after = json.loads((folder / metrics).read_text())["k1"]["ann_accuracy"]
+    assert after != before
+    assert change["k1.ann_accuracy"] == {"old": before, "new": after, "diff": pytest.approx(after - before)}
+
+    # The old results are still in DVC's cache.
+    git(folder, "checkout", "--quiet", ".")
+    dvc(folder, "checkout", STAGE)
+    assert contents(folder) == contents(origin)
+
+
+OTHER_BUDGET = """\
+    paper:
+      phases:
+        - {epochs: 2, learning_rate: 1.0e-4}
+"""
+
+
+def made(folder: Path) -> set[str]:
+    """The first words of what Snakemake did when DVC asked it."""
+    done = run(folder, "dvc", "repro", STAGE)
+    assert done.returncode == 0, done.stderr
+    assert f"Running stage '{STAGE}'" in done.stdout
+    return set(re.findall(r"^Job \d+: (\w+)", done.stdout + done.stderr, re.MULTILINE))
