@@ -44,7 +44,7 @@ verify: $(READY) ## Hash all results again and check their provenance from raw d
 	@$(BIN)/python workflow/verify.py
 
 test: $(READY) ## Run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=auto --dist=loadfile
 
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
 	@$(BIN)/snakemake results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
