@@ -104,10 +104,10 @@ def s3():
 
 
 def add_remote(folder: Path, url: str, endpoint: str | None = None) -> None:
-    """Make `url` the default remote, for this folder only."""
-    dvc(folder, "remote", "add", "--local", "--default", "mine", url)
-    if endpoint:
-        dvc(folder, "remote", "modify", "--local", "mine", "endpointurl", endpoint)
+    """Make `url` the default remote, for this folder only: what `dvc remote` would write, without its seconds."""
+    lines = ["[core]", "    remote = mine", "['remote \"mine\"']", f"    url = {url}"]
+    lines += [f"    endpointurl = {endpoint}"] if endpoint else []
+    (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n")
 
 
 def test_git_has_what_dvc_has_not(origin):
@@ -163,8 +163,10 @@ def test_an_altered_object_is_not_taken(clone):
 def test_a_remote_of_ones_own(origin, clone, tmp_path, s3, kind):
     place = (str(tmp_path / "remote"),) if kind == "folder" else ("s3://bucket/folder", s3)
     pull(clone)
-    add_remote(clone, *place)
-    assert "files pushed" in dvc(clone, "push")
+    dvc(clone, "remote", "add", "--local", "mine", place[0])
+    if kind == "s3":
+        dvc(clone, "remote", "modify", "--local", "mine", "endpointurl", s3)
+    assert "files pushed" in dvc(clone, "push", "--remote", "mine")
     git(tmp_path, "clone", "--quiet", str(origin), "other")
     shutil.rmtree(tmp_path / "other/artifacts")
     add_remote(tmp_path / "other", *place)

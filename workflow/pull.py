@@ -62,7 +62,7 @@ def put_in_place(repo: Repo, output: Output, complete: bool) -> None:
     """Put one output into results/, or say why not."""
     path = Path(output.fs_path).relative_to(repo.root_dir)
     if not complete:
-        print(f"{path}: left out: remote {remote(repo, output)} has not got all of it")
+        print(f"{path}: left out: remote {remote(repo, output)} has not got all of it unaltered")
         return
     try:
         repo.checkout([str(path)])
