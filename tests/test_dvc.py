@@ -16,7 +16,7 @@ from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
 from test_restore import flip_a_bit, git, restore
-from test_workflow import EXPERIMENT, PARTS, ROOT, copy, edit, planned
+from test_workflow import EXPERIMENT, PARTS, ROOT, edit, planned
 
 STAGE = "results@quick-digits-lenet"
 FOLDER = Path("results/quick/digits-lenet")
@@ -61,7 +61,7 @@ def origin(tmp_path_factory) -> Path:
         if source.is_symlink():
             (folder / part).symlink_to(os.readlink(source))
         elif source.is_dir():
-            copy(source, folder / part)
+            shutil.copytree(source, folder / part, symlinks=True)  # compiled kernels too
         else:
             shutil.copy2(source, folder / part)
     (folder / "config/experiments/digits-lenet.yaml").write_text(EXPERIMENT)
@@ -247,7 +247,7 @@ def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
 
 
 def test_a_changed_learning_rate(origin, tmp_path):
-    folder = copy(origin, tmp_path / "repository")
+    folder = shutil.copytree(origin, tmp_path / "repository", symlinks=True)
     metrics = FOLDER / "tables/metrics.json"
     before = json.loads((folder / metrics).read_text())["k1"]["ann_accuracy"]
 
