@@ -60,9 +60,8 @@ def planned(folder: Path, *arguments: str) -> set[str]:
 
 
 def copy(source: Path, target: Path) -> Path:
-    return shutil.copytree(
-        source, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.nb*")
-    )
+    """With the caches of compiled code, which are valid as long as time stamps are kept."""
+    return shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
 
 
 def edit(path: Path, old: str, new: str) -> None:
