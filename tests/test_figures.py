@@ -59,7 +59,10 @@ def test_same_results_same_bytes(tmp_path, name):
 def test_figure_says_what_it_is_of(tmp_path, name):
     invoke(tmp_path, name, tmp_path / "figure")
     svg = re.sub(r"\s+", " ", (tmp_path / "figure.svg").read_text())
-    assert "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); mean ± standard deviation" in svg
+    assert (
+        "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); mean ± standard deviation"
+        in svg
+    )
     # What the simulations of the logs did is no matter of the figures that do not show it.
     note = "† k = 1: not settled within 3 steps (3 of 5 images were); values at the last step."
     assert (note in svg) == (name not in ("noise", "negative_spikes"))

@@ -29,6 +29,7 @@ second layer's membranes stop changing, and each neuron then takes one spike a s
 """
 
 from dataclasses import dataclass, fields
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ from .method import BATCH_NORM_EPS, MOST_STEPS, ROUNDING_SHIFT
 KIND = "spiking network"
 
 # A threshold has this many bits less k, since counts double with k, but no less than the second number:
-# membranes of LeNet fit 32 bits then.
+# membranes of LeNet's convolutions fit 32 bits then.
 THRESHOLD_BITS, LEAST_THRESHOLD_BITS = 23, 20
+# Where a neuron has more inputs than the first number, its membrane hardly fits 32 bits in any case, and errors of
+# many weights add up, in deep networks layer after layer: so many bits more.
+MANY_INPUTS, MORE_BITS = 512, 6
 # So many more in the first layer, whose membranes are computed once, in 64 bits: its inputs have bits of their own.
 FIRST_LAYER_BITS = 16
 # Integer weights, their sign aside.
@@ -148,6 +152,7 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
     for index, layer in enumerate(layers[:-1]):
         # The first layer's integers are the image's, p: what it receives is 2^k x = 2^(k - bits) p.
         bits = max(THRESHOLD_BITS - k, LEAST_THRESHOLD_BITS)
+        bits += MORE_BITS if prod(layer.weight_shape[1:]) > MANY_INPUTS else 0
         input_exponent, bits = (k - encoding.bits, bits + FIRST_LAYER_BITS) if index == 0 else (0, bits)
         signed = index == 0 and encoding.signed
         where = f"layer {index + 1} ({layer.token})"

@@ -9,7 +9,8 @@ from ..artifacts import write_json
 from ..checkpoints import Checkpoint
 from ..datasets import load
 from ..device import prepare
-from ..evaluation import accuracy, build, encode
+from ..evaluation import encode
+from ..inference import ExactNetwork
 from ..notation import ann_operations, neuron_count
 from ..options import device_option, local_option, threads_option
 
@@ -22,11 +23,11 @@ from ..options import device_option, local_option, threads_option
 @device_option
 @local_option
 def command(checkpoint, out, limit, threads, device, local) -> None:
-    """Print the test accuracy of CHECKPOINT's network."""
+    """Print the test accuracy of CHECKPOINT's network, in 64-bit floats."""
     trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
     inputs, labels = encode(images.pixels[:limit], trained.data, target), torch.from_numpy(images.labels[:limit])
-    _, share = accuracy(build(trained, target), inputs, labels.to(target))
+    share = ExactNetwork(trained, target).correct(inputs, labels.to(target)) / len(labels)
     print(f"{checkpoint}: {share:.2%} of {len(labels)} test images predicted right")
     if out is not None:
         result = {key: trained.metadata[key] for key in ("experiment", "budget", "precision", "seed")}
