@@ -51,8 +51,9 @@ THRESHOLD_BITS, LEAST_THRESHOLD_BITS = 23, 20
 # Where a neuron has more inputs than the first number, its membrane hardly fits 32 bits in any case, and errors of
 # many weights add up, in deep networks layer after layer: so many bits more.
 MANY_INPUTS, MORE_BITS = 512, 6
-# So many more in the first layer, whose membranes are computed once, in 64 bits: its inputs have bits of their own.
-FIRST_LAYER_BITS = 16
+# The first layer's membranes are computed once, in 64 bits. Its inputs have bits of their own, and so many more bits
+# than those the threshold gets; but no more than the second number in all, so that 64-bit floats hold the sums, too.
+FIRST_LAYER_BITS, MOST_FIRST_LAYER_BITS = 8, 20
 # Integer weights, their sign aside.
 WEIGHT_BITS = 30
 # No membrane, and no partial sum of one, may ever leave this range.
@@ -151,10 +152,8 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
     hidden = []
     for index, layer in enumerate(layers[:-1]):
         # The first layer's integers are the image's, p: what it receives is 2^k x = 2^(k - bits) p.
-        bits = max(THRESHOLD_BITS - k, LEAST_THRESHOLD_BITS)
-        bits += MORE_BITS if prod(layer.weight_shape[1:]) > MANY_INPUTS else 0
-        input_exponent, bits = (k - encoding.bits, bits + FIRST_LAYER_BITS) if index == 0 else (0, bits)
-        signed = index == 0 and encoding.signed
+        input_exponent, signed = (k - encoding.bits, encoding.signed) if index == 0 else (0, False)
+        bits = _threshold_bits(layer, k, encoding.bits if index == 0 else None)
         where = f"layer {index + 1} ({layer.token})"
         spiking, peak = _spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, peak, signed, where)
         hidden.append(spiking)
@@ -164,6 +163,14 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
     }
     readout = checkpoint.parameters[f"{len(layers) - 1}.weight"]
     return SpikingNetwork(tuple(hidden), readout, _readout_exponent(readout, peak), metadata)
+
+
+def _threshold_bits(layer: notation.Layer, k: int, input_bits: int | None) -> int:
+    """Bits of a layer's thresholds; `input_bits` are those of the image, for the first layer."""
+    bits = max(THRESHOLD_BITS - k, LEAST_THRESHOLD_BITS)
+    if input_bits is not None:
+        return bits + min(input_bits + FIRST_LAYER_BITS, MOST_FIRST_LAYER_BITS)
+    return bits + MORE_BITS if prod(layer.weight_shape[1:]) > MANY_INPUTS else bits
 
 
 def on_grid(values: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
