@@ -26,7 +26,12 @@ from lossless_snn.datasets import load
 from lossless_snn.experiments import load_experiment
 
 CONTENDER = Path(__file__).with_name("contender.py")
-OURS = {"ann": "one ANN forward pass", "event": "lossless-snn, event-driven", "dense": "lossless-snn, plain PyTorch"}
+OURS = {
+    "ann": "one ANN forward pass",
+    "ann_kept": "the same, freed memory kept",
+    "event": "lossless-snn, event-driven",
+    "dense": "lossless-snn, plain PyTorch",
+}
 OURS_ELSEWHERE = {"loop": "direct PyTorch loop"}
 PEERS = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "sinabs": "sinabs"}
 TITLES = OURS | OURS_ELSEWHERE | PEERS
