@@ -5,7 +5,7 @@ import sys
 from chain import chain, recorded_targets
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.provenance.verification import verify
+from lossless_snn.provenance.verification import told, verify
 
 
 def main() -> None:
@@ -15,9 +15,7 @@ def main() -> None:
         faults, checked = verify(expected=expected)
     except LosslessError as error:
         sys.exit(f"verify: {error}")
-    for fault in faults:
-        print(fault)
-    print(f"{len(faults) or 'No'} faults in {checked}")
+    print(told(faults, checked))
     sys.exit(bool(faults))
 
 

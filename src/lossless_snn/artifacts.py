@@ -1,5 +1,6 @@
-"""Files that are either whole or not there: atomic writing, and tensors with their metadata."""
+"""Files that are either whole or not there: atomic writing, tensors with their metadata, digests."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -66,3 +67,9 @@ def load_tensors(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
     if metadata.get("kind") != kind:
         raise LosslessError(f"{path}: expected a {kind}, found {metadata.get('kind') or 'foreign tensors'}")
     return tensors, metadata
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

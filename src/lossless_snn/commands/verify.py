@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..provenance.jobs import RESULTS
-from ..provenance.verification import verify
+from ..provenance.verification import told, verify
 
 
 @click.command()
@@ -18,7 +18,5 @@ def command(places: tuple[Path, ...]) -> None:
     those of the present configuration only the workflow can tell: `make verify` asks it.
     """
     faults, checked = verify(places or (RESULTS,))
-    for fault in faults:
-        click.echo(fault)
-    click.echo(f"{len(faults) or 'No'} faults in {checked}")
+    click.echo(told(faults, checked))
     sys.exit(bool(faults))

@@ -1,12 +1,11 @@
 """Image folders as data sets: pictures decoded once, into IDX files that a manifest vouches for."""
 
-import hashlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import replacing, write_json, write_text
+from ..artifacts import replacing, sha256, write_json, write_text
 from ..errors import LosslessError
 from . import idx
 from .pictures import (
@@ -87,7 +86,7 @@ def _decode(spec: ImageFolder, folder: Path, found: list[Entry], destination: Pa
         for name, array in zip(DECODED_FILES[split], (decoded.pixels, decoded.labels), strict=True):
             with replacing(paths[name]) as partial:
                 idx.write(partial, array)
-                files[name] = _sha256(partial)
+                files[name] = sha256(partial)
     manifest = {
         "layout": _LAYOUT,
         "pictures": content_digest(digests),
@@ -129,7 +128,7 @@ def _cached(spec: ImageFolder, destination: Path) -> dict[str, Any] | None:
     if len(classes) != spec.classes or spec.class_names not in (None, classes):
         return None
     for name in [name for pair in DECODED_FILES.values() for name in pair]:
-        if not paths[name].is_file() or _sha256(paths[name]) != manifest["files"].get(name):
+        if not paths[name].is_file() or sha256(paths[name]) != manifest["files"].get(name):
             print(f"lossless-snn: {paths[name]}: missing or damaged, decoding the pictures again", file=sys.stderr)
             return None
     return manifest
@@ -142,8 +141,3 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) and list(content) == _ENTRIES else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -88,7 +88,7 @@ class Archive:
     def unpack(self, path: Path, names: Collection[str], scratch: Path) -> dict[str, Path]:
         """Those files among `names` that it has, in `scratch`; raises SourceError unless it is this archive."""
         try:
-            intact = _digest(path, self.sha256) == self.sha256
+            intact = _matches(path, self.sha256)
         except OSError as error:
             raise SourceError(f"{self.name}: {error.strerror}") from None
         if not intact:
@@ -323,7 +323,7 @@ def _install(candidate: Path, path: Path, digest: str) -> None:
     try:
         with replacing(path) as partial:
             _decompress(candidate, partial)
-            if _digest(partial, digest) != digest:
+            if not _matches(partial, digest):
                 raise SourceError(f"{candidate.name} has the wrong {_algorithm(digest)[0]}")
     except OSError as error:
         raise LosslessError(f"{error.filename or path}: {error.strerror}") from None
@@ -348,7 +348,7 @@ def _is_intact(path: Path, digest: str) -> bool:
     if not path.is_file():
         return False
     try:
-        intact = _digest(path, digest) == digest
+        intact = _matches(path, digest)
     except OSError as error:
         raise LosslessError(f"{path}: {error.strerror}") from None
     if not intact:
@@ -356,10 +356,10 @@ def _is_intact(path: Path, digest: str) -> bool:
     return intact
 
 
-def _digest(path: Path, like: str) -> str:
-    """The file's digest by the algorithm that gave `like`."""
+def _matches(path: Path, digest: str) -> bool:
+    """Whether the file has this digest, by the algorithm that gives digests of its length."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, _algorithm(like)[1]).hexdigest()
+        return hashlib.file_digest(file, _algorithm(digest)[1]).hexdigest() == digest
 
 
 def _algorithm(digest: str) -> tuple[str, Callable[[], Any]]:

@@ -1,6 +1,5 @@
 """Records of jobs: written around the job, so that nothing can change between its end and its record."""
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -14,19 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..artifacts import write_json
+from ..artifacts import sha256, write_json
 from ..errors import LosslessError
 from .jobs import RESULTS, Job
 from .sources import keep_sources, present_code
 
 FORMAT = 1
 _PACKAGES = ("torch", "numpy", "numba")
-
-
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -57,7 +50,7 @@ def recording(job: Job) -> Iterator[None]:
             "wildcards": job.wildcards,
             "params": job.params,
             "command": job.command,
-            "code": {"fingerprint": job.code, "modules": job.modules, "sources": {str(sources): digest(sources)}},
+            "code": {"fingerprint": job.code, "modules": job.modules, "sources": {str(sources): sha256(sources)}},
             "inputs": before["inputs"],
             "outputs": _described(job.outputs),
             **_manner(job),
@@ -103,7 +96,7 @@ def recorded_job(record: dict[str, Any]) -> Job:
 
 
 def _described(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-    return {path: {"sha256": digest(path), "size": Path(path).stat().st_size} for path in sorted(paths)}
+    return {path: {"sha256": sha256(path), "size": Path(path).stat().st_size} for path in sorted(paths)}
 
 
 def _manner(job: Job) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from ..artifacts import sha256
 from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
 from .jobs import Job, decisive
-from .records import digest, read_record
+from .records import read_record
 
 DATA = Path("data")
 _SHA256_DIGITS = 64
@@ -53,7 +54,7 @@ class Contents:
 
     def __getitem__(self, path: str) -> str | None:
         if path not in self._digests:
-            self._digests[path] = digest(path) if Path(path).is_file() else None
+            self._digests[path] = sha256(path) if Path(path).is_file() else None
         return self._digests[path]
 
 

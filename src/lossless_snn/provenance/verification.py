@@ -49,6 +49,11 @@ def verify(places: Iterable[Path] = (RESULTS,), expected: Mapping[Path, Job] | N
     )
 
 
+def told(faults: list[str], checked: str) -> str:
+    """What `verify` found, as lines for a person."""
+    return "\n".join([*faults, f"{len(faults) or 'No'} faults in {checked}"])
+
+
 def _state(content: str | None) -> str:
     return "missing" if content is None else "altered"
 
