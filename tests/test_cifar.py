@@ -19,7 +19,8 @@ import pytest
 
 from lossless_snn.datasets import cifar, load, sources
 from lossless_snn.datasets.catalogue import DATASETS
-from lossless_snn.datasets.sources import Archive, TorchvisionArchive, acquire, retrieve
+from lossless_snn.datasets.places import Archive, TorchvisionArchive
+from lossless_snn.datasets.sources import acquire, retrieve
 from lossless_snn.errors import LosslessError
 
 FOLDER = "cifar-10-batches-py"

@@ -175,6 +175,7 @@ def ours(package: Path) -> dict[str, str]:
     ("module", "noticed"),
     [
         ("datasets/sources.py", set()),
+        ("datasets/places.py", set()),
         ("training.py", {"train"}),
         ("commands/evaluate.py", {"evaluate"}),
         ("conversion.py", {"convert", "simulate"}),

@@ -17,19 +17,17 @@ import pytest
 from click.testing import CliRunner
 
 from lossless_snn.commands import fetch
-from lossless_snn.datasets import digits, sources
+from lossless_snn.datasets import digits, places, sources
 from lossless_snn.datasets.catalogue import DATASETS, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from lossless_snn.datasets.sources import (
-    ALREADY_THERE,
+from lossless_snn.datasets.places import (
     DebianPackage,
     Generated,
     LocalFolder,
     NpmPackage,
     SourceError,
     TorchvisionMirrors,
-    acquire,
-    retrieve,
 )
+from lossless_snn.datasets.sources import ALREADY_THERE, acquire, retrieve
 from lossless_snn.errors import LosslessError
 
 GENERATOR = "scikit-learn's load_digits"
@@ -365,7 +363,7 @@ def test_a_truncated_archive(tmp_path):
     archive = tmp_path / "some.tgz"
     archive.write_bytes(content.getvalue()[:500])
     with pytest.raises(SourceError, match=r"some.tgz cannot be unpacked"):
-        sources._unpack(archive, {"package/data/file": "file"}, tmp_path)
+        places._unpack(archive, {"package/data/file": "file"}, tmp_path)
 
 
 # The command.

@@ -27,6 +27,7 @@ _SILENT_FIELDS = {"kind", "type_comment", "ctx"}
 # experiment file, are params of its rule; the last is this module.
 BOUNDARIES = {
     "lossless_snn.datasets.sources",
+    "lossless_snn.datasets.places",
     "lossless_snn.datasets.digits",
     "lossless_snn.datasets.image_folders",
     "lossless_snn.datasets.pictures",

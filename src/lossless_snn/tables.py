@@ -12,7 +12,8 @@ import pandas as pd
 
 from .artifacts import replacing, write_json, write_text
 from .errors import LosslessError
-from .results import QUANTITIES, Results, RunDirectory
+from .results import QUANTITIES, Results
+from .run_directories import RunDirectory
 
 ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
 
