@@ -53,7 +53,7 @@ def readable(experiments: tuple[Results, ...]) -> str:
     columns = [column for column in COLUMNS if column.heading in _SHOWN]
     rows = [
         {"experiment": results.first.experiment, "precision": results.marked_title(precision)}
-        | {f"{c.heading} ({c.published})" if c.published else c.heading: c.cell(row) for c in columns}
+        | {column.title(compared=True): column.cell(row) for column in columns}
         for results in experiments
         for precision, row in results.by_precision.iterrows()
     ]

@@ -36,6 +36,10 @@ class Column:
     otherwise: tuple[str, ...] = ()
     between: str = " / "
 
+    def title(self, compared: bool) -> str:
+        """The heading, with what stands in parentheses where published values are beside ours."""
+        return f"{self.heading} ({self.published})" if self.published and compared else self.heading
+
     def cell(self, row: pd.Series) -> str:
         """The text for one precision."""
         quantities = self.otherwise if self.otherwise and pd.isna(row[self.quantities[0]]) else self.quantities
@@ -191,13 +195,9 @@ def readable(results: Results) -> str:
 
 
 def _cells(precision: str, row: pd.Series, results: Results) -> dict[str, str]:
-    cells = {_heading(column, results): column.cell(row) for column in COLUMNS}
+    compared = len(results.published) > 0
+    cells = {column.title(compared): column.cell(row) for column in COLUMNS}
     return {"precision": results.marked_title(precision), **cells}
-
-
-def _heading(column: Column, results: Results) -> str:
-    beside = column.published and len(results.published) > 0
-    return f"{column.heading} ({column.published})" if beside else column.heading
 
 
 def _caption(results: Results) -> str:
