@@ -171,7 +171,7 @@ def test_recording_is_part_of_no_commands_code(tmp_path):
     copy = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     commands = [f"lossless_snn.commands.{path.stem}" for path in sorted((copy / "commands").glob("[a-z]*.py"))]
-    commands = [name for name in commands if name.rpartition(".")[2] not in ("provenance", "verify")]
+    commands = [name for name in commands if name.rpartition(".")[2] not in ("provenance", "prune", "verify")]
     before = {name: Sources(copy).fingerprint(name) for name in commands}
     for path in (copy / "provenance").glob("*.py"):
         path.write_text(path.read_text() + "\nprint(1 + 1)\n")
@@ -197,6 +197,23 @@ def test_verify_names_what_is_wrong_and_its_exit_status_says_whether(project, co
     assert f"{archive}: altered" in faults
     assert f"{FOLDER}/figure: missing" in faults
     assert any(fault.startswith(f"{TRAIN.record}: not JSON") for fault in faults)
+
+
+def test_prune_removes_the_sources_that_no_record_names(project, command_line, capsys):
+    (used,) = Path("results/sources").iterdir()
+    unused = used.with_name(f"{'0' * 16}.tar.xz")
+    shutil.copy(used, unused)
+    assert command_line("prune") == 0
+    assert capsys.readouterr().out == f"{unused}: removed\narchives of sources: 1 removed, 1 in use\n"
+    assert list(used.parent.iterdir()) == [used]
+    assert command_line("verify") == 0
+
+
+def test_prune_removes_nothing_while_a_record_cannot_be_read(project, command_line):
+    (used,) = Path("results/sources").iterdir()
+    DRAW.record.write_text("{")
+    assert command_line("prune").startswith(f"lossless-snn: {DRAW.record}: not JSON")
+    assert used.exists()
 
 
 def test_verify_without_records_is_one_line(tmp_path, monkeypatch, command_line):

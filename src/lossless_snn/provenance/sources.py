@@ -14,6 +14,7 @@ from .jobs import RESULTS
 # The command line itself, which every job enters by, and what the environment was made from.
 _ENTRY = ("lossless_snn.__main__", "lossless_snn.cli")
 _PROJECT_FILES = ("pyproject.toml", "requirements.lock")
+_ARCHIVES = RESULTS / "sources"
 
 # Jobs of one run are recorded by threads of one process.
 _storing = Lock()
@@ -21,7 +22,12 @@ _storing = Lock()
 
 def archive_path(code: str) -> Path:
     """Where the sources with fingerprint `code` are kept."""
-    return RESULTS / "sources" / f"{code}.tar.xz"
+    return _ARCHIVES / f"{code}.tar.xz"
+
+
+def archives() -> list[Path]:
+    """All that are kept, sorted."""
+    return sorted(_ARCHIVES.glob("*.tar.xz"))
 
 
 def present_code(modules: Iterable[str]) -> str:
