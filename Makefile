@@ -11,7 +11,7 @@ PEERS := .venv-peers/bin/python
 # Where the project's environment is used, no other one may get in between.
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo reproduce paper report restore verify bench test lint
+.PHONY: help setup demo reproduce paper report restore verify bench readme test lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: $(READY) ## Run the tests
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
 	@$(BIN)/snakemake results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS)
+
+readme: $(READY) ## Put the tables of results/ into README.md and docs/
+	@$(BIN)/python workflow/readme.py
 
 lint: $(READY) ## Check style: ruff and snakefmt
 	@$(BIN)/ruff check
