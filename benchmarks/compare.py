@@ -43,6 +43,8 @@ TRAINED = {"mnist-lenet": 4000, "fashion-mlp": 4000, "fashion-lenet": 2000} | di
     ("cifar10-cnn1", "cifar10-cnn1-jpeg", "cifar10-cnn2", "cifar10-cnn2-jpeg"), 200
 )
 EPOCH = 50_000
+# (Threads of a job, jobs at once): alone, and as the workflow trains on two cores.
+TRAINING_JOBS = ((1, 1), (2, 1), (1, 2))
 
 
 class Bench:
@@ -52,20 +54,25 @@ class Bench:
         self._arguments = arguments
         self.rows: list[dict] = []
 
-    def measure(self, study: str, name: str, repetition: int, checkpoint: Path, images: Path, **options: int) -> None:
-        """One process; `options` are the contender's --steps and --count."""
+    def measure(
+        self, study: str, name: str, repetition: int, checkpoint: Path, images: Path, jobs: int = 1, **options: int
+    ) -> None:
+        """One process, or `jobs` at once; `options` are the contender's --steps, --count and --threads."""
         python = self._arguments.peers_python if name in PEERS else sys.executable
         command = [python, str(CONTENDER), name, "--checkpoint", str(checkpoint), "--images", str(images)]
         options = {"steps": 20, "count": 1000, "threads": self._arguments.threads, **options}
         command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._arguments.threads)}
         environment["NUMBA_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = environment["OMP_NUM_THREADS"]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            sys.exit(f"bench: {name} failed; its messages stand above")
-        result = json.loads(done.stdout.splitlines()[-1])
-        place = {"experiment": checkpoint.parents[2].name, "precision": checkpoint.parent.name}
-        self.rows.append({"study": study, "contender": name, **place, "repetition": repetition, **options, **result})
+        place = {"experiment": checkpoint.parents[2].name, "precision": checkpoint.parent.name, "jobs": jobs}
+        running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(jobs)]
+        for process, (printed, _) in [(process, process.communicate()) for process in running]:
+            if process.returncode:
+                sys.exit(f"bench: {name} failed; its messages stand above")
+            result = json.loads(printed.splitlines()[-1])
+            self.rows.append(
+                {"study": study, "contender": name, **place, "repetition": repetition, **options, **result}
+            )
 
 
 def comparison_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -111,10 +118,14 @@ def deep_table(frame: pd.DataFrame) -> str:
 
 
 def training_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds for a training epoch of 50,000 images, a row an experiment and number of threads."""
-    epoch = (frame["seconds"] * EPOCH / frame["count"]).groupby([frame["experiment"], frame["threads"]], sort=False)
+    """Seconds for a training epoch of 50,000 images, a row an experiment and way to use the cores."""
+    frame = frame.rename(columns={"threads": "threads of a job", "jobs": "jobs at once"})
+    way = ["experiment", "threads of a job", "jobs at once"]
+    epoch = (frame["seconds"] * EPOCH / frame["count"]).groupby([frame[name] for name in way], sort=False)
     table = pd.DataFrame({"seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
-    return table.reset_index()
+    table = table.reset_index()
+    table["seconds for each epoch done"] = table["seconds an epoch (median)"] / table["jobs at once"]
+    return table
 
 
 def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
@@ -189,9 +200,9 @@ def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, 
         for name in TITLES:
             bench.measure("compare", name, *k1)
         for name, path in trained.items():
-            for threads in (1, 2):
+            for threads, jobs in TRAINING_JOBS:
                 place = (repetition, path, test_images[datasets[name]])
-                bench.measure("training", "training", *place, count=TRAINED[name], threads=threads)
+                bench.measure("training", "training", *place, jobs, count=TRAINED[name], threads=threads)
         for steps in STEPS:
             bench.measure("steps", "event", *k1, steps=steps)
         for count in IMAGES:
