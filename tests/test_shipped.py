@@ -1,0 +1,73 @@
+"""What this repository ships: a clone of it has the published budgets' results, and nothing to compute for them."""
+
+import json
+import os
+import random
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from test_dvc import run
+from test_restore import git, restore
+from test_workflow import ROOT
+
+# Megabytes that the embedded remote may take at the most, so that cloning stays quick.
+MOST = 60
+SHIPPED = [
+    match[1]
+    for stage in yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    if (match := re.fullmatch("results@paper-(.+)", stage))
+]
+
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository, not only its files")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """The repository, cloned, and what its embedded remote has."""
+    folder = tmp_path_factory.mktemp("clone") / "repository"
+    git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
+    pulled = run(folder, "python", "workflow/pull.py")
+    assert pulled.returncode == 0, pulled.stderr
+    return folder
+
+
+def to_do(folder: Path) -> subprocess.CompletedProcess:
+    """Snakemake, asked for all published budgets that are shipped, with nowhere to get data from."""
+    experiments = f"experiments=[{','.join(SHIPPED)}]"
+    return run(folder, "snakemake", "--dry-run", "--config", "budget=paper", experiments, LOSSLESS_SNN_DATA="/nowhere")
+
+
+def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_stamps(clone):
+    assert {"digits-lenet", "mnist-lenet", "fashion-mlp"} <= set(SHIPPED)
+    (summary,) = restore(clone)
+    accepted, jobs = re.fullmatch(r"(\d+) of (\d+) jobs accepted", summary).groups()
+    assert accepted == jobs
+    assert "Nothing to be done" in to_do(clone).stderr
+    for path in (clone / "results").rglob("*"):
+        if path.is_file():
+            moment = random.uniform(0, 2e9)
+            os.utime(path, (moment, moment))
+    restore(clone)
+    assert "Nothing to be done" in to_do(clone).stderr
+
+
+def test_what_is_shipped_is_what_verification_expects(clone):
+    verified = run(clone, "python", "workflow/verify.py")
+    assert verified.stdout.startswith("No faults in "), verified.stdout
+
+
+@pytest.mark.parametrize("experiment", SHIPPED)
+def test_no_shipped_network_lost_anything(clone, experiment):
+    certificates = list((clone / f"results/paper/{experiment}/logs").glob("k*/seed*/certificate.json"))
+    assert len(certificates) >= 3
+    for path in certificates:
+        certificate, ann = (json.loads(path.with_name(name).read_text()) for name in (path.name, "ann.json"))
+        assert certificate["mismatches_in_settled_images"] == 0
+        assert certificate["images"] == ann["images"] == ann["test_set"]
+
+
+def test_the_embedded_remote_stays_small():
+    assert sum(path.stat().st_size for path in (ROOT / "artifacts").rglob("*") if path.is_file()) < MOST * 1e6
