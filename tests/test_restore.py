@@ -206,6 +206,18 @@ def test_what_is_missing_is_made_only_where_it_is_asked_for(clone):
     assert planned(clone, FIGURE) == set()
 
 
+def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
+    sources = clone / "src/lossless_snn/datasets/sources.py"
+    edit(sources, '"digits": (Generated("scikit-learn\'s load_digits", digits.write_files),)', '"digits": ()')
+    insert_in_functions(clone / "src/lossless_snn/simulation/__init__.py", "1 + 1")
+    run = python(clone, "workflow/restore.py")
+    assert run.returncode == 0
+    assert "lossless-snn: digits: no source has" in run.stderr
+    assert "3 of 6 jobs accepted; `snakemake` will run 3" in run.stdout
+    assert "digits: cannot be had; what is to be made anew from it will fail until it can\n" in run.stdout
+    assert planned(clone, "results/quick/tiny/checkpoints/k1/seed0.snn.safetensors") == set()
+
+
 def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
     edit(clone / "config/energy.yaml", "addition: 0.9", "addition: 0.8")
     (clone / CHECKPOINT).unlink()

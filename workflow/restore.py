@@ -25,11 +25,13 @@ def main(targets: list[str]) -> None:
         verdicts = judge(found.jobs.values(), contents)
         try:
             with found.workflow.persistence.lock():
-                fetch_needed(found, verdicts, contents)
+                lacking = fetch_needed(found, verdicts, contents)
                 settle(found, verdicts)
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
     report(verdicts)
+    for dataset in lacking:
+        print(f"{dataset}: cannot be had; what is to be made anew from it will fail until it can")
     for folder in sorted({str(Path(path).parent) for job in found.fetches for path in job.output}):
         if not Path(folder).is_dir():
             print(
@@ -38,11 +40,13 @@ def main(targets: list[str]) -> None:
             )
 
 
-def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> None:
+def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> list[str]:
     """Fetch data sets that refused jobs read and that are not here, and those that are here but damaged.
 
-    Left to Snakemake, fetching would be a reason to run again everything that ever read them.
+    Left to Snakemake, fetching would be a reason to run again everything that ever read them. Returns those
+    that cannot be had: what else there is can be restored without them.
     """
+    unavailable = []
     needed = {path for verdict in verdicts if not verdict.accepted for path in verdict.job.inputs}
     published = published_data()
     for job in found.fetches:
@@ -52,8 +56,10 @@ def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> N
             continue
         # The Snakefile has set the path to the command, and where to look for data.
         if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
-            sys.exit(f"restore: {job.params.dataset}: what is to be made anew reads it, and it cannot be had")
-        accept(found.workflow, job, {})
+            unavailable.append(job.params.dataset)
+        else:
+            accept(found.workflow, job, {})
+    return unavailable
 
 
 def settle(found: Chain, verdicts: list[Verdict]) -> None:
