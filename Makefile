@@ -18,12 +18,12 @@ help: ## List these commands
 
 setup: $(READY) ## Make the virtual environment in .venv, everything pinned
 
-demo: $(READY) ## Run the whole chain on scikit-learn's digits (under two minutes) and print the results
+demo: $(READY) ## Run the whole chain on scikit-learn's digits (a minute) and print the results
 	@$(BIN)/snakemake demo
 	@echo; cat results/quick/digits-lenet/tables/results.md
 	@echo; echo "Figures: results/quick/digits-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
 
-reproduce: $(READY) ## Run mnist-lenet for a few epochs (fifteen minutes) and print the results
+reproduce: $(READY) ## Run mnist-lenet for a few epochs (five minutes) and print the results
 	@$(BIN)/snakemake reproduce
 	@echo; cat results/quick/mnist-lenet/tables/results.md
 	@echo; echo "Figures: results/quick/mnist-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
