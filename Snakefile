@@ -50,7 +50,7 @@ include: "workflow/rules/provenance.smk"
 rule all:
     default_target: True
     input:
-        [artifacts(settings.budget, name) for name in settings.experiments],
+        lambda _: [path for name in settings.experiments for path in artifacts(settings.budget, name)],
         expand(SUMMARY + ".md", budget=settings.budget) if len(settings.experiments) > 1 else [],
     message:
         "{settings.budget} results of {settings.experiments} are in results/{settings.budget}/"
@@ -58,14 +58,14 @@ rule all:
 
 rule demo:
     input:
-        artifacts("quick", "digits-lenet"),
+        lambda _: artifacts("quick", "digits-lenet"),
     message:
         "Everything of digits-lenet is in results/quick/digits-lenet/"
 
 
 rule reproduce:
     input:
-        artifacts("quick", "mnist-lenet"),
+        lambda _: artifacts("quick", "mnist-lenet"),
         negative_spikes("quick", "mnist-lenet"),
     message:
         "Everything of mnist-lenet is in results/quick/mnist-lenet/"
@@ -74,9 +74,10 @@ rule reproduce:
 # The published experiments, and the embedded one beside them, for as long as published.
 rule paper:
     input:
-        [
-            artifacts("paper", name) + negative_spikes("paper", name)
+        lambda _: [
+            path
             for name in ["digits-lenet", *published_experiments()]
+            for path in artifacts("paper", name) + negative_spikes("paper", name)
         ],
         expand(SUMMARY + ".md", budget="paper"),
     message:
@@ -86,7 +87,7 @@ rule paper:
 # All that was made before, of any experiment at any budget: what the report shows.
 rule made:
     input:
-        [artifacts(*pair) for pair in made_before()],
+        lambda _: [path for pair in made_before() for path in artifacts(*pair)],
         requested_before(),
     message:
         "Everything made before is up to date"

@@ -10,13 +10,14 @@ from lossless_snn.experiments import Budget, Phase, load_experiment, quantiser_l
 
 SHIPPED = Path(__file__).parents[1] / "config" / "experiments"
 
+PHASES = [{"epochs": 4, "learning_rate": 1e-3}]
 GOOD = {
     "dataset": "mnist",
     "network": "20C5-P2-50C5-P2-500",
     "training": {
         "batch_size": 200,
         "validation_images": 10000,
-        "budgets": {"quick": {"phases": [{"epochs": 4, "learning_rate": 1e-3}]}},
+        "budgets": {"quick": {"phases": PHASES}},
     },
     "simulation": {"steps": 20, "batch_size": 200},
 }
@@ -56,6 +57,10 @@ def test_every_shipped_experiment_loads():
         ({"simulation": {"steps": 0, "batch_size": 5}}, ["simulation.steps", "found 0"]),
         ({"simulation": {"steps": "many", "batch_size": 5}}, ["simulation.steps", "'many'"]),
         ({"training": {"batch_size": 2, "budgets": {}}}, ["training.validation_images"]),
+        (
+            {"training": {"validation_images": 9, "budgets": {"quick": {"phases": PHASES, "seeds": [1, 1]}}}},
+            ["training.budgets.quick.seeds", "listed twice: 1"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_key(write, changes, said):

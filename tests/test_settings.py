@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from lossless_snn.errors import LosslessError
+from lossless_snn.experiments import load_experiment
 from lossless_snn.settings import read_settings
 from lossless_snn.yaml_files import read_yaml
 
@@ -34,7 +35,7 @@ def written(tmp_path):
 
 def test_the_file_as_it_stands_runs_the_embedded_default():
     default = settings()
-    assert (default.budget, default.experiments, default.seeds) == ("quick", ("digits-lenet",), (0,))
+    assert (default.budget, default.experiments, default.seeds) == ("quick", ("digits-lenet",), None)
     assert default.precisions == ("fp32", "k0", "k1", "k2")
 
 
@@ -46,6 +47,16 @@ def test_results_do_not_depend_on_the_machine_by_default():
 
 def test_lists_from_snakemakes_command_line_hold_text():
     assert settings(seeds=["0", "12"]).seeds == (0, 12)
+
+
+def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
+    content = read_yaml(EXPERIMENTS / "digits-lenet.yaml")
+    content["training"]["budgets"]["paper"]["seeds"] = [3, 5]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    mine = load_experiment("mine", tmp_path)
+    assert settings().seeds_of(mine, "paper") == (3, 5)
+    assert settings().seeds_of(mine, "quick") == (0,)
+    assert settings(seeds=[7]).seeds_of(mine, "paper") == (7,)
 
 
 @pytest.mark.parametrize(

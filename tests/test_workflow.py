@@ -264,8 +264,8 @@ def test_every_artifact_is_a_target_by_itself(made, target, expected):
     ("file", "old", "new", "line"),
     [
         ("config/config.yaml", "budget:", "bugdet:", r"config/config\.yaml: .*bugdet: unknown key"),
-        ("config/config.yaml", "seeds: [0]", "seeds: [zero]", r"config/config\.yaml: seeds\.0: .*'zero'.*"),
-        ("config/config.yaml", "seeds: [0]", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
+        ("config/config.yaml", "seeds: null", "seeds: [zero]", r"config/config\.yaml: seeds\.0: .*'zero'.*"),
+        ("config/config.yaml", "seeds: null", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
         ("config/config.yaml", "[tiny]", "[tinny]", r"config/config\.yaml: experiments: 'tinny' has no file.*"),
         ("config/energy.yaml", "addition: 0.9", "addition: no", r"config/energy\.yaml: addition: .*"),
         ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),

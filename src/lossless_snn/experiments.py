@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
@@ -43,10 +43,23 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+Item = TypeVar("Item")
+
+
+def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not items:
+        raise ValueError("empty (list one at least)")
+    if repeated := sorted({str(item) for item in items if items.count(item) > 1}):
+        raise ValueError(f"listed twice: {', '.join(repeated)}")
+    return items
+
+
+Several = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
 Precision = Annotated[str, AfterValidator(_precision)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper"]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 
@@ -60,11 +73,12 @@ class Phase(Strict):
 class Budget(Strict):
     """How long to train; and what differs from the experiment's, where it is meant to end soon.
 
-    `steps` are the time steps to simulate; the first `train_images` are trained on, and the first
-    `test_images` tested on.
+    `seeds` are trained one by one. `steps` are the time steps to simulate; the first `train_images` are
+    trained on, and the first `test_images` tested on.
     """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    seeds: Several[Seed] = (0,)
     batch_size: Count | None = None
     train_images: Count | None = None
     test_images: Count | None = None
@@ -166,6 +180,10 @@ class Experiment(Strict):
     def test_images(self, budget: str) -> int | None:
         """How many images, the first, to test a network on that was trained at `budget`; None for all."""
         return self.training.budgets[budget].test_images if budget in self.training.budgets else None
+
+    def seeds(self, budget: str) -> tuple[int, ...]:
+        """The seeds to train with at `budget`, unless others are asked for."""
+        return self.training.budgets[budget].seeds
 
     def recipe(self, budget: str, epochs: int | None = None) -> dict[str, Any]:
         """All that decides what training gives, and nothing else: an input of the training step."""

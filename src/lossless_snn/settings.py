@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from .errors import LosslessError
 from .experiments import (
@@ -13,6 +13,8 @@ from .experiments import (
     Count,
     Experiment,
     Precision,
+    Seed,
+    Several,
     load_experiment,
     merged,
 )
@@ -21,25 +23,11 @@ from .yaml_files import Strict, read_yaml, validate
 
 SETTINGS_FILE = Path("config/config.yaml")
 
-Item = TypeVar("Item")
-
-
-def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    if not items:
-        raise ValueError("empty (list one at least)")
-    if repeated := sorted({str(item) for item in items if items.count(item) > 1}):
-        raise ValueError(f"listed twice: {', '.join(repeated)}")
-    return items
-
 
 def _folder(value: Path | None) -> Path | None:
     if value is not None and not value.is_dir():
         raise ValueError(f"'{value}' is no folder")
     return value
-
-
-Several = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class Data(Strict):
@@ -74,17 +62,24 @@ class Figures(Strict):
 
 
 class Settings(Strict):
-    """What to run: every combination of the lists, at one budget; and how."""
+    """What to run: every combination of the lists, at one budget; and how.
+
+    Without `seeds`, each experiment has those that its budget names.
+    """
 
     budget: BudgetName
     experiments: Several[str]
     precisions: Several[Precision]
-    seeds: Several[Seed]
+    seeds: Several[Seed] | None = None
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
     figures: Figures = Figures()
+
+    def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
+        """The seeds to run an experiment with at one budget."""
+        return self.seeds or experiment.seeds(budget)
 
 
 def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder: Path = EXPERIMENT_FOLDER) -> Settings:

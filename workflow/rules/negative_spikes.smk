@@ -3,17 +3,17 @@ NEURON_TABLE = "results/{budget}/{experiment}/tables/negative_spikes"
 
 
 def neuron_logs(wildcards):
-    """Comparisons of neurons for all spiking runs that config.yaml's precisions and seeds ask for."""
+    """Comparisons of neurons for all spiking runs that are asked for."""
     precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(NEURONS, precision=precisions, seed=settings.seeds, **wildcards)
+    return expand(NEURONS, precision=precisions, seed=seeds(wildcards), **wildcards)
 
 
 def negative_spikes(budget, experiment):
     """What negative spikes buy: figure and table of one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     return [
-        expand(FIGURE + ".{format}", figure="negative_spikes", format=["svg", "png"], **place),
-        expand(NEURON_TABLE + ".{format}", format=["csv", "md"], **place),
+        *expand(FIGURE + ".{format}", figure="negative_spikes", format=["svg", "png"], **place),
+        *expand(NEURON_TABLE + ".{format}", format=["csv", "md"], **place),
     ]
 
 

@@ -2,8 +2,8 @@ NOISE = LOGS + "/noise.csv"
 
 
 def noise_logs(wildcards):
-    """Tests under noise of all runs that config.yaml's precisions and seeds ask for."""
-    return expand(NOISE, precision=settings.precisions, seed=settings.seeds, **wildcards)
+    """Tests under noise of all runs that are asked for."""
+    return expand(NOISE, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
 
 rule noise:

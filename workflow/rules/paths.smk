@@ -54,9 +54,13 @@ def recipe(wildcards):
 
 def experiment(wildcards):
     try:
-        return requested_experiment(wildcards.experiment, wildcards.budget)
+        return requested_experiment(wildcards["experiment"], wildcards["budget"])
     except LosslessError as error:
         sys.exit(f"snakemake: {error}")
+
+
+def seeds(wildcards):
+    return settings.seeds_of(experiment(wildcards), wildcards["budget"])
 
 
 def dataset(wildcards):
@@ -80,32 +84,33 @@ def limit(wildcards):
 
 
 def measures(wildcards):
-    """Logs of all runs that config.yaml's precisions and seeds ask for, of one experiment at one budget."""
+    """Logs of all runs that are asked for, of one experiment at one budget."""
     return [
         f"{folder}/{name}"
         for precision in settings.precisions
-        for folder in expand(LOGS, precision=precision, seed=settings.seeds, **wildcards)
+        for folder in expand(LOGS, precision=precision, seed=seeds(wildcards), **wildcards)
         for name in run_logs(precision)
     ]
 
 
 def run_folders(wildcards):
-    return expand(LOGS, precision=settings.precisions, seed=settings.seeds, **wildcards)
+    return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
 
 def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
-    place = {"budget": budget, "experiment": experiment, "seed": settings.seeds}
+    place = {"budget": budget, "experiment": experiment}
+    runs = {**place, "seed": seeds(place)}
     spiking = [precision for precision in settings.precisions if precision != "fp32"]
     figures = [name for name in FIGURES if name not in ON_REQUEST]
     return [
-        expand(CHECKPOINT, precision=settings.precisions, **place),
-        expand(SPIKING, precision=spiking, **place),
-        expand(LOGS + "/history.csv", precision=settings.precisions, **place),
-        measures({"budget": budget, "experiment": experiment}),
-        expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
-        expand(TABLE + ".{format}", format=["csv", "md"], **place),
-        expand(TRACKED, **place),
+        *expand(CHECKPOINT, precision=settings.precisions, **runs),
+        *expand(SPIKING, precision=spiking, **runs),
+        *expand(LOGS + "/history.csv", precision=settings.precisions, **runs),
+        *measures(place),
+        *expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
+        *expand(TABLE + ".{format}", format=["csv", "md"], **place),
+        *expand(TRACKED, **place),
     ]
 
 

@@ -1,6 +1,6 @@
 def histories(wildcards):
-    """The training histories of all runs that config.yaml's precisions and seeds ask for."""
-    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=settings.seeds, **wildcards)
+    """The training histories of all runs that are asked for."""
+    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
 
 rule table:
