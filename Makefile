@@ -46,9 +46,10 @@ verify: $(READY) ## Hash all results again and check their provenance from raw d
 test: $(READY) ## Run the tests
 	@$(BIN)/pytest --numprocesses=auto --dist=loadfile
 
+# PUBLISHED names a checkout of the published code, to measure that too.
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
 	@$(BIN)/snakemake results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
-	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS)
+	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
 readme: $(READY) ## Put the tables of results/ into README.md and docs/
 	@$(BIN)/python workflow/readme.py

@@ -33,8 +33,9 @@ OURS = {
     "dense": "lossless-snn, plain PyTorch",
 }
 OURS_ELSEWHERE = {"loop": "direct PyTorch loop"}
+PUBLISHED = {"published": "published NumPy code"}
 PEERS = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "sinabs": "sinabs"}
-TITLES = OURS | OURS_ELSEWHERE | PEERS
+TITLES = OURS | OURS_ELSEWHERE | PUBLISHED | PEERS
 STEPS, IMAGES = (10, 20, 40, 100), (500, 1000, 2000, 4000)
 # The network of CIFAR-10 that is measured too, where it was trained: the published images, or those stored as JPEG.
 DEEP, DEEP_STEPS, DEEP_IMAGES = ("cifar10-cnn1", "cifar10-cnn1-jpeg"), 100, 50
@@ -60,6 +61,7 @@ class Bench:
         """One process, or `jobs` at once; `options` are the contender's --steps, --count and --threads."""
         python = self._arguments.peers_python if name in PEERS else sys.executable
         command = [python, str(CONTENDER), name, "--checkpoint", str(checkpoint), "--images", str(images)]
+        command += ["--published", self._arguments.published] if name in PUBLISHED else []
         options = {"steps": 20, "count": 1000, "threads": self._arguments.threads, **options}
         command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._arguments.threads)}
@@ -167,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results/quick"), help="where the networks are")
     parser.add_argument("--peers-python", default=".venv-peers/bin/python")
+    parser.add_argument("--published", help="a checkout of the published code's repository, to be measured too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
@@ -200,9 +203,10 @@ def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, 
     if absent := [name for name in TRAINED if name not in trained]:
         print(f"bench: left out, because not trained here at k = 1: {', '.join(absent)}", file=sys.stderr)
     deep = next((name for name in DEEP if name in trained), None)
+    contenders = [name for name in TITLES if arguments.published or name not in PUBLISHED]
     for repetition in tqdm(range(arguments.repetitions), "repetitions"):
         k1 = (repetition, checkpoint["k1"], images)
-        for name in TITLES:
+        for name in contenders:
             bench.measure("compare", name, *k1)
         for name, path in trained.items():
             for threads, jobs in TRAINING_JOBS:

@@ -10,13 +10,18 @@ folded in: a dense simulation of the same size, not the same result.
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 
 BATCH = 200
+# The LeNet's spiking layers, and the parameters of each.
+STRIDES = (1, 2, 1, 2, 1)
+LAYER = ("weight", "gamma", "beta", "mean", "variance")
 # A contender takes pixels (N, C, H, W) uint8 and returns the predicted classes (N,).
 Contender = Callable[[np.ndarray], np.ndarray]
 
@@ -97,20 +102,54 @@ def dense(arguments: argparse.Namespace) -> Contender:
     return _ours(arguments, "dense")
 
 
+def _parameters(arguments: argparse.Namespace, framework: str) -> tuple[dict, float]:
+    """The LeNet's parameters by their names, and 2^k."""
+    from safetensors import safe_open
+
+    with safe_open(arguments.checkpoint, framework=framework) as file:
+        precision = json.loads(file.metadata()["lossless_snn"])["precision"]
+        return {name: file.get_tensor(name) for name in file.keys()}, 2.0 ** int(precision[1:])  # noqa: SIM118
+
+
+def published(arguments: argparse.Namespace) -> Contender:
+    """The published NumPy code: the layers of --published, a checkout of its repository, all counts included."""
+    sys.path.insert(0, str(arguments.published / "MNIST"))
+    from spiking_ulils import Conv2d, Linear
+
+    parameters, level = _parameters(arguments, "numpy")
+    layers = []
+    for index, stride in enumerate(STRIDES):
+        weight, gamma, beta, mean, variance = (parameters[f"{index}.{name}"] for name in LAYER)
+        filters, channels, *kernel = weight.shape
+        layer = Conv2d(channels, filters, tuple(kernel), padding=0, stride=stride, use_ternary=False)
+        layer.W[:] = weight
+        layer.diff[:] = np.sqrt(variance + 1e-5) / gamma
+        layer.bound[:] = (0.5 / level - beta) * level * layer.diff + level * mean - layer.diff
+        layers.append(layer)
+    readout = Linear(500, 10, use_ternary=False)
+    readout.weight[:] = parameters["5.weight"].reshape(10, 500).T
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        image = level * pixels / 256
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # it prints a line a layer and step
+            for step in range(arguments.steps):
+                spikes = image if step == 0 else np.zeros_like(image)
+                for layer in layers:
+                    spikes, counts, *_ = layer(spikes, step)
+                logits = readout(counts.reshape(len(pixels), -1), step)
+        return logits.argmax(1)
+
+    return run
+
+
 def _folded(arguments: argparse.Namespace) -> tuple[list, "torch.Tensor"]:  # noqa: F821
     """(convolution, its inputs scaled so that every threshold is 1) for each layer, and output weights."""
     import torch
-    from safetensors import safe_open
 
     torch.set_num_threads(arguments.threads)
-    with safe_open(arguments.checkpoint, framework="pt") as file:
-        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        precision = json.loads(file.metadata()["lossless_snn"])["precision"]
-    level, convolutions = 2.0 ** int(precision[1:]), []
-    for index, stride in enumerate((1, 2, 1, 2, 1)):
-        weight, gamma, beta, mean, variance = (
-            parameters[f"{index}.{name}"] for name in ("weight", "gamma", "beta", "mean", "variance")
-        )
+    (parameters, level), convolutions = _parameters(arguments, "pt"), []
+    for index, stride in enumerate(STRIDES):
+        weight, gamma, beta, mean, variance = (parameters[f"{index}.{name}"] for name in LAYER)
         scale = gamma / (variance + 1e-5).sqrt()
         convolution = torch.nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], stride)
         image_scale = level / arguments.steps if index == 0 else 1.0
@@ -215,7 +254,9 @@ def sinabs(arguments: argparse.Namespace) -> Contender:
     return run
 
 
-CONTENDERS = {f.__name__: f for f in (ann, ann_kept, event, dense, loop, snntorch, spikingjelly, sinabs, training)}
+CONTENDERS = {
+    f.__name__: f for f in (ann, ann_kept, event, dense, published, loop, snntorch, spikingjelly, sinabs, training)
+}
 
 
 def peak_memory() -> float:
@@ -229,6 +270,7 @@ def main() -> None:
     parser.add_argument("name", choices=CONTENDERS)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True, help=".npz with pixels and labels")
+    parser.add_argument("--published", type=Path, help="a checkout of the published code, for `published`")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
