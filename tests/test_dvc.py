@@ -20,6 +20,7 @@ from test_workflow import EXPERIMENT, PARTS, ROOT, edit, planned
 
 STAGE = "results@quick-digits-lenet"
 FOLDER = Path("results/quick/digits-lenet")
+SPIKING = FOLDER / "checkpoints/k1/seed0.snn.safetensors"
 VERSIONED = [FOLDER / "checkpoints", FOLDER / "logs"]
 DVC_PARTS = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitattributes", ".gitignore"]
 
@@ -48,6 +49,7 @@ def pull(folder: Path) -> subprocess.CompletedProcess:
 def contents(folder: Path) -> dict[str, bytes]:
     """All that DVC versions, by its path."""
     files = [path for part in VERSIONED for path in (folder / part).rglob("*") if path.is_file()]
+    files = [path for path in files if not path.name.endswith(".snn.safetensors")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -131,7 +133,9 @@ def test_a_clone_has_everything_from_the_embedded_remote(origin, clone):
     done = pull(clone)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(clone) == {path: content for path, content in contents(origin).items() if "training" not in path}
-    assert restore(clone) == ["9 of 9 jobs accepted"]
+    assert not (clone / SPIKING).exists()
+    assert restore(clone) == [f"{SPIKING}: made again from its checkpoint", "9 of 9 jobs accepted"]
+    assert (clone / SPIKING).read_bytes() == (origin / SPIKING).read_bytes()
     assert planned(clone, "--config", "budget=quick", "experiments=[digits-lenet]") == set()
     assert "didn't change, skipping" in dvc(clone, "repro", STAGE)
     assert git(clone, "status", "--porcelain") == ""
@@ -267,6 +271,36 @@ def test_a_changed_learning_rate(origin, tmp_path):
     git(folder, "checkout", "--quiet", ".")
     dvc(folder, "checkout", STAGE)
     assert contents(folder) == contents(origin)
+
+
+def test_branches_bring_their_own_results(clone):
+    asked = ("--config", "budget=quick", "experiments=[digits-lenet]")
+
+    def switch(*branch: str) -> str:
+        """Check a branch out, restore, and tell how many jobs were accepted."""
+        git(clone, "switch", "--quiet", *branch)
+        assert pull(clone).returncode == 0
+        return restore(clone)[-1]
+
+    assert switch("--create=comment") == "9 of 9 jobs accepted"
+    training = clone / "src/lossless_snn/training.py"
+    training.write_text("# Another comment.\n" + training.read_text())
+    git(clone, "commit", "--quiet", "--all", "--message=Comment on training")
+    first = contents(clone)
+
+    git(clone, "switch", "--quiet", "--create=simulation", "main")
+    edit(clone / "config/experiments/digits-lenet.yaml", "steps: 4", "steps: 5")
+    assert restore(clone)[-1] == "3 of 9 jobs accepted; `snakemake` will run 6"
+    assert made(clone) == {"Simulate", "Draw", "Tabulate", "quick"}
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message=Simulate for longer")
+    second = contents(clone)
+    assert {path for path in first if first[path] != second[path]} >= {str(FOLDER / "logs/k1/seed0/sop_num.txt")}
+
+    for branch, expected in (("comment", first), ("simulation", second), ("comment", first)):
+        assert switch(branch) == "9 of 9 jobs accepted"
+        assert planned(clone, *asked) == set()
+        assert contents(clone) == expected
 
 
 OTHER_BUDGET = """\

@@ -15,6 +15,7 @@ from test_workflow import EXPERIMENT, PARTS, ROOT, copy, edit, insert_in_functio
 
 FOLDER = Path("results/quick/tiny")
 CHECKPOINT = "results/quick/tiny/checkpoints/k1/seed0.safetensors"
+SPIKING = CHECKPOINT.replace(".safe", ".snn.safe")
 LOG = "results/quick/tiny/logs/k1/seed0/sop_num.txt"
 FIGURE = "results/quick/tiny/figures/sops.svg"
 
@@ -122,7 +123,7 @@ def test_the_record_of_a_job_says_what_it_was(origin):
         content = (origin / path).read_bytes()
         assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     assert LOG in record["outputs"]
-    assert set(record["inputs"]) >= {CHECKPOINT.replace(".safe", ".snn.safe"), "data/Digits/raw/t10k-images-idx3-ubyte"}
+    assert set(record["inputs"]) >= {SPIKING, "data/Digits/raw/t10k-images-idx3-ubyte"}
     assert str(origin) not in text
     assert os.uname().nodename not in text
 
@@ -200,10 +201,22 @@ def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, m
 def test_what_is_missing_is_made_only_where_it_is_asked_for(clone):
     (clone / CHECKPOINT).unlink()
     assert restore(clone) == [
-        f"{CHECKPOINT}: not here; made anew, with all that follows, where it is asked for",
+        f"{CHECKPOINT}: not here; made anew, with all that follows, where asked for",
         "6 of 6 jobs accepted",
     ]
     assert planned(clone, FIGURE) == set()
+
+
+def test_an_altered_spiking_network_is_made_again_unless_its_checkpoint_is_altered_too(clone):
+    before = (clone / SPIKING).read_bytes()
+    flip_a_bit(clone / SPIKING)
+    assert verify(clone)[0] == 1
+    assert restore(clone) == [f"{SPIKING}: made again from its checkpoint", "6 of 6 jobs accepted"]
+    assert (clone / SPIKING).read_bytes() == before
+    flip_a_bit(clone / SPIKING)
+    flip_a_bit(clone / CHECKPOINT)
+    assert restore(clone)[-1] == "0 of 6 jobs accepted; `snakemake` will run 6"
+    assert (clone / SPIKING).read_bytes() != before
 
 
 def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
@@ -215,7 +228,7 @@ def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
     assert "lossless-snn: digits: no source has" in run.stderr
     assert "3 of 6 jobs accepted; `snakemake` will run 3" in run.stdout
     assert "digits: cannot be had; what is to be made anew from it will fail until it can\n" in run.stdout
-    assert planned(clone, "results/quick/tiny/checkpoints/k1/seed0.snn.safetensors") == set()
+    assert planned(clone, SPIKING) == set()
 
 
 def test_other_parameters_missing_files_and_missing_records_are_faults(clone):

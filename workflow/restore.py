@@ -2,18 +2,25 @@
 
 Decided from recorded digests, never from time stamps. What is accepted Snakemake takes as its own,
 whatever it knew before; what is not it will run, the next time that it is asked. No result is
-touched. Raw data are fetched only where a job that is to run reads them.
+touched but spiking networks, which do not travel: their checkpoints tell all of them. Raw data are
+fetched only where a job that is to run reads them.
 """
 
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from chain import Chain, chain, recorded_targets
 from snakemake.exceptions import LockException
 
+from lossless_snn.artifacts import sha256
+from lossless_snn.checkpoints import Checkpoint
+from lossless_snn.conversion import convert
+from lossless_snn.errors import LosslessError
+from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.records import read_record
-from lossless_snn.provenance.verdicts import Contents, Verdict, judge, published_data
+from lossless_snn.provenance.verdicts import Contents, Verdict, judge, published_data, several
 
 
 def main(targets: list[str]) -> None:
@@ -21,6 +28,9 @@ def main(targets: list[str]) -> None:
     if not targets:
         sys.exit("restore: no records in results/; nothing to restore")
     with chain(targets) as found:
+        for job in found.jobs.values():
+            if job.rule == "convert":
+                convert_again(job)
         contents = Contents()
         verdicts = judge(found.jobs.values(), contents)
         try:
@@ -38,6 +48,20 @@ def main(targets: list[str]) -> None:
                 f"{folder}: not here, and nothing needs it now; after an edit run `make restore` again before "
                 "`snakemake`, which would make anew all that ever read it"
             )
+
+
+def convert_again(job: Job) -> None:
+    """Make a spiking network that is not what its record says, if code and checkpoint still are."""
+    (checkpoint,), (network,) = job.inputs, job.outputs
+    try:
+        record = read_record(job.record)
+        recorded = record["inputs"][checkpoint]["sha256"], record["outputs"][network]["sha256"]
+    except (LosslessError, KeyError):
+        return  # which the verdict on it will say
+    found = tuple(sha256(path) if Path(path).is_file() else None for path in (checkpoint, network))
+    if record["code"]["fingerprint"] == job.code and found[0] == recorded[0] and found[1] != recorded[1]:
+        convert(Checkpoint.load(checkpoint)).save(network)
+        print(f"{network}: made again from its checkpoint")
 
 
 def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> list[str]:
@@ -87,11 +111,11 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
 
 def report(verdicts: list[Verdict]) -> None:
     refused = [verdict for verdict in verdicts if not verdict.accepted]
-    missing = [path for verdict in verdicts if verdict.accepted for path in verdict.missing]
+    missing = sorted(path for verdict in verdicts if verdict.accepted for path in verdict.missing)
     for verdict in refused:
         print(verdict)
-    for path in missing:
-        print(f"{path}: not here; made anew, with all that follows, where it is asked for")
+    for _, paths in groupby(missing, lambda path: Path(path).parts[:3]):  # results, budget, experiment
+        print(f"{several(paths)}: not here; made anew, with all that follows, where asked for")
     print(f"{len(verdicts) - len(refused)} of {len(verdicts)} jobs accepted", end="")
     print(f"; `snakemake` will run {len(refused)}" if refused else "")
 

@@ -36,8 +36,8 @@ class Verdict:
 
     def __str__(self) -> str:
         """One line: what was made, and why it cannot stand."""
-        reasons = self.reasons or [f"made from {_several(self.follows)}, to be made anew"]
-        return f"{_several(self.job.outputs)}: {'; '.join(reasons)}"
+        reasons = self.reasons or [f"made from {several(self.follows)}, to be made anew"]
+        return f"{several(self.job.outputs)}: {'; '.join(reasons)}"
 
 
 def published_data() -> dict[str, str]:
@@ -84,6 +84,12 @@ def in_order(jobs: Iterable[Job]) -> list[Job]:
         for record, job in by_record.items()
     }
     return [by_record[record] for record in TopologicalSorter(follows).static_order()]
+
+
+def several(paths: Iterable[str]) -> str:
+    """The first of the paths, and how many more there are."""
+    first, *others = paths
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict]:
@@ -155,11 +161,6 @@ def _changes(old: Any, new: Any, place: str = "") -> Iterable[str]:
 def _short(value: Any) -> str:
     text = "none" if value is None else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _several(paths: Iterable[str]) -> str:
-    first, *others = paths
-    return f"{first} and {len(others)} more" if others else first
 
 
 def _difference(old: set[str], new: set[str]) -> str:
