@@ -212,6 +212,13 @@ def test_a_change_reruns_what_it_made_stale_and_nothing_else(repository, name):
     assert planned(repository) == expected
 
 
+def test_a_budget_names_its_seeds_and_the_command_line_names_others(repository):
+    edit(repository / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      seeds: [0, 1]\n")
+    of_seed_1 = {job.replace("seed 0", "seed 1") for job in TRAIN | TEST | CONVERT | SIMULATE}
+    assert planned(repository) == of_seed_1 | COMPARISONS
+    assert planned(repository, "--config", "seeds=[0]") == set()
+
+
 def test_touching_every_file_reruns_nothing(repository):
     # In the order of the chain: everything is older than what it was made from.
     for folder in ("results", "data", "config", "src", "workflow", "Snakefile"):
