@@ -142,9 +142,9 @@ def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
     times_ours = comparison_table(compared)["of ours, event-driven"]
     for name, seconds in compared.groupby("title")["seconds"]:
         row = [text.get_text() for text in axes["all"].get_yticklabels()].index(name)
-        label = f"{seconds.median():.2f} s, {times_ours[name]:.1f} of ours"
+        label = f"{seconds.median():.2f} s, {times_ours[name]:.2g} times ours"
         axes["all"].annotate(label, (seconds.max(), row), (6, 0), textcoords="offset points", va="center")
-    axes["all"].set_xlim(0, 1.25 * compared["seconds"].max())
+    axes["all"].set_xlim(0, 1.35 * compared["seconds"].max())
     axes["all"].set(xlabel="seconds for 1,000 images, 20 steps, k = 1 (median, whole range)", ylabel="", title=caption)
     for name, column, label in (
         ("steps", "steps", "time steps"),
