@@ -16,6 +16,7 @@ from lossless_snn.provenance.jobs import Job, decisive
 from lossless_snn.provenance.records import read_record, recording
 from lossless_snn.provenance.sources import keep_sources
 from lossless_snn.provenance.verdicts import Contents, judge
+from lossless_snn.provenance.verification import verify
 
 MODULES = ("lossless_snn.commands.convert",)
 CODE = fingerprint(*MODULES)
@@ -197,6 +198,16 @@ def test_verify_names_what_is_wrong_and_its_exit_status_says_whether(project, co
     assert f"{archive}: altered" in faults
     assert f"{FOLDER}/figure: missing" in faults
     assert any(fault.startswith(f"{TRAIN.record}: not JSON") for fault in faults)
+
+
+def test_what_was_left_behind_is_no_fault_and_what_follows_from_it_is_checked(project):
+    checkpoint, figure = Path(FOLDER, "checkpoint"), Path(FOLDER, "figure")
+    checkpoint.unlink()
+    made = "3 jobs, 4 files made (1 not here: known by their recorded digests), 0 files of raw data"
+    assert verify() == ([f"{checkpoint}: missing"], made)
+    assert verify(left_behind=[checkpoint]) == ([], made)
+    figure.write_text("altered")
+    assert verify(left_behind=[checkpoint])[0] == [f"{figure}: {figure}: altered since it was made"]
 
 
 def test_prune_removes_the_sources_that_no_record_names(project, command_line, capsys):

@@ -1,6 +1,6 @@
 """Everything that records name, hashed again, and the chain from raw data to figures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -13,11 +13,16 @@ from .verdicts import DATA, Contents, judge, published_data
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
 
 
-def verify(places: Iterable[Path] = (RESULTS,), expected: Mapping[Path, Job] | None = None) -> tuple[list[str], str]:
+def verify(
+    places: Iterable[Path] = (RESULTS,),
+    expected: Mapping[Path, Job] | None = None,
+    left_behind: Collection[Path] = (),
+) -> tuple[list[str], str]:
     """(A line for each fault, what was checked in a sentence) of the records at or below `places`.
 
     `expected` gives jobs by their records, as the workflow would run them now; a record without one
-    is held against its own parameters, and against the code as it is now.
+    is held against its own parameters, and against the code as it is now. What is missing below folders
+    `left_behind` is no fault.
     Raises LosslessError where there is no record at all.
     """
     paths = record_paths(places)
@@ -36,22 +41,35 @@ def verify(places: Iterable[Path] = (RESULTS,), expected: Mapping[Path, Job] | N
     verdicts = judge(jobs.values(), contents)
     for verdict in verdicts:
         faults += [] if verdict.accepted else [str(verdict)]
-        faults += [f"{path}: missing" for path in verdict.missing if not any(path in why for why in verdict.reasons)]
+        faults += [
+            f"{path}: missing"
+            for path in verdict.missing
+            if not (any(path in why for why in verdict.reasons) or _within(path, left_behind))
+        ]
     data = {path for job in jobs.values() for path in job.inputs if Path(path).is_relative_to(DATA)}
     published = published_data()
     altered = [path for path in sorted(data & published.keys()) if contents[path] not in (None, published[path])]
     faults += [f"{path}: altered, not the published file" for path in altered]
     faults += _without_record(places, jobs)
-    absent = sum(contents[path] is None for path in data)
+    made = {path for job in jobs.values() for path in job.outputs}
     return list(dict.fromkeys(faults)), (
-        f"{len(verdicts)} jobs, {len({path for job in jobs.values() for path in job.outputs})} files made, "
-        f"{len(data)} files of raw data" + (f" ({absent} not here: known by their recorded digests)" if absent else "")
+        f"{len(verdicts)} jobs, {len(made)} files made{_absent(made, contents)}, "
+        f"{len(data)} files of raw data{_absent(data, contents)}"
     )
 
 
 def told(faults: list[str], checked: str) -> str:
     """What `verify` found, as lines for a person."""
     return "\n".join([*faults, f"{len(faults) or 'No'} faults in {checked}"])
+
+
+def _absent(paths: Iterable[str], contents: Contents) -> str:
+    absent = sum(contents[path] is None for path in paths)
+    return f" ({absent} not here: known by their recorded digests)" if absent else ""
+
+
+def _within(path: str | Path, places: Iterable[Path]) -> bool:
+    return any(Path(path).is_relative_to(place) for place in places)
 
 
 def _state(content: str | None) -> str:
@@ -68,5 +86,6 @@ def _without_record(places: Iterable[Path], jobs: Mapping[Path, Job]) -> list[st
         for path in sorted(RESULTS.glob(f"{budget}/*/{kind}/**/*"))
         if path.is_file() and not path.name.startswith(".") and path.suffix != ".training"
     ]
-    within = [path for path in made if any(path.is_relative_to(place) for place in places)]
-    return [f"{path}: no record tells how it was made" for path in within if str(path) not in known]
+    return [
+        f"{path}: no record tells how it was made" for path in made if _within(path, places) and str(path) not in known
+    ]
