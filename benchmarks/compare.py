@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
+from contender import BATCH, MATRIX_SIDE
 from tqdm import tqdm
 
 from lossless_snn.datasets import load
@@ -119,15 +120,30 @@ def deep_table(frame: pd.DataFrame) -> str:
     )
 
 
-def training_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Seconds for a training epoch of 50,000 images, a row an experiment and way to use the cores."""
-    frame = frame.rename(columns={"threads": "threads of a job", "jobs": "jobs at once"})
-    way = ["experiment", "threads of a job", "jobs at once"]
+def training_table(frame: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Seconds for a training epoch of 50,000 images, a row an experiment and way to use the cores.
+
+    They are compared with the time that the same arithmetic takes at the speed of `products`, of large matrices.
+    """
+    names = {"threads": "threads of a job", "jobs": "jobs at once"}
+    frame, products = frame.rename(columns=names), products.rename(columns=names)
+    way = ["experiment", *names.values()]
     epoch = (frame["seconds"] * EPOCH / frame["count"]).groupby([frame[name] for name in way], sort=False)
     table = pd.DataFrame({"seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
     table = table.reset_index()
     table["seconds for each epoch done"] = table["seconds an epoch (median)"] / table["jobs at once"]
+    speed = 2 * MATRIX_SIDE**3 / products.groupby([*names.values()])["seconds"].median()
+    fastest = table["experiment"].map(training_operations) / pd.Series(
+        [speed[job] for job in zip(*(table[name] for name in names.values()), strict=True)]
+    )
+    table["times what matrix products would take"] = table["seconds an epoch (median)"] / fastest
     return table
+
+
+def training_operations(experiment: str) -> int:
+    """Arithmetic operations of an epoch: forward, gradients of weights, and of inputs of all but the first layer."""
+    first, *others = (layer.macs for layer in load_experiment(experiment).layers)
+    return 2 * EPOCH * (2 * first + 3 * sum(others))
 
 
 def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
@@ -212,6 +228,8 @@ def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, 
             for threads, jobs in TRAINING_JOBS:
                 place = (repetition, path, test_images[datasets[name]])
                 bench.measure("training", "training", *place, jobs, count=TRAINED[name], threads=threads)
+        for threads, jobs in TRAINING_JOBS:
+            bench.measure("products", "matrix", *k1, jobs, count=BATCH, threads=threads)
         for steps in STEPS:
             bench.measure("steps", "event", *k1, steps=steps)
         for count in IMAGES:
@@ -228,7 +246,8 @@ def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
     frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
     table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
-    training = training_table(frame[frame.study == "training"]).to_markdown(index=False, floatfmt=".1f")
+    training = training_table(frame[frame.study == "training"], frame[frame.study == "products"])
+    training = training.to_markdown(index=False, floatfmt=".1f")
     training = f"Training, {EPOCH:,} images an epoch, without validation:\n\n{training}"
     title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
     deep = [deep_table(frame[frame.study == "deep"])] if "deep" in set(frame.study) else []

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 BATCH = 200
+MATRIX_SIDE = 2048
 # The LeNet's spiking layers, and the parameters of each.
 STRIDES = (1, 2, 1, 2, 1)
 LAYER = ("weight", "gamma", "beta", "mean", "variance")
@@ -78,6 +79,20 @@ def training(arguments: argparse.Namespace) -> Contender:
         torch.nn.functional.cross_entropy(logits, logits.argmax(1)).backward()
         optimiser.step()
         return logits.argmax(1).numpy()
+
+    return run
+
+
+def matrix(arguments: argparse.Namespace) -> Contender:
+    """One product of square matrices: what the processor can do at best, in single precision."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    left, right = torch.randn(2, MATRIX_SIDE, MATRIX_SIDE)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        torch.mm(left, right)
+        return np.full(len(pixels), -1)  # predicts nothing
 
     return run
 
@@ -254,9 +269,9 @@ def sinabs(arguments: argparse.Namespace) -> Contender:
     return run
 
 
-CONTENDERS = {
-    f.__name__: f for f in (ann, ann_kept, event, dense, published, loop, snntorch, spikingjelly, sinabs, training)
-}
+OURS = (ann, ann_kept, event, dense, training)
+OTHERS = (matrix, published, loop, snntorch, spikingjelly, sinabs)
+CONTENDERS = {contender.__name__: contender for contender in OURS + OTHERS}
 
 
 def peak_memory() -> float:
