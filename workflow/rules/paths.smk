@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import asdict
+from functools import cache
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -53,8 +54,14 @@ def recipe(wildcards):
 
 
 def experiment(wildcards):
+    return read_once(wildcards["experiment"], wildcards["budget"])
+
+
+@cache
+def read_once(name, budget):
+    """The experiment as it was when this run began to need it, whatever is edited meanwhile."""
     try:
-        return requested_experiment(wildcards["experiment"], wildcards["budget"])
+        return requested_experiment(name, budget)
     except LosslessError as error:
         sys.exit(f"snakemake: {error}")
 
