@@ -97,6 +97,14 @@ def test_what_would_be_made_in_another_way_now_is_refused(project, changed, reas
     assert refused == {"simulate": ([reason], []), "draw": ([], [f"{FOLDER}/log"])}
 
 
+def test_lists_of_names_tell_what_came_and_what_went(project):
+    drawn = replace(DRAW, params={**DRAW.params, "runs": ["a", "b"]})
+    run(drawn)
+    now = replace(drawn, params={**DRAW.params, "runs": ["b", "c", "d"]})
+    reason = "made with other parameters: runs without c and 1 more, with a"
+    assert verdicts([TRAIN, SIMULATE, now]) == {"draw": ([reason], [])}
+
+
 def test_threads_and_device_refuse_nothing(project):
     other = replace(SIMULATE, command="lossless-snn simulate --threads 8 --device cuda")
     assert verdicts([TRAIN, other, DRAW]) == {}

@@ -28,13 +28,13 @@ def main(targets: list[str]) -> None:
     if not targets:
         sys.exit("restore: no records in results/; nothing to restore")
     with chain(targets) as found:
-        for job in found.jobs.values():
-            if job.rule == "convert":
-                convert_again(job)
-        contents = Contents()
-        verdicts = judge(found.jobs.values(), contents)
         try:
             with found.workflow.persistence.lock():
+                for job in found.jobs.values():
+                    if job.rule == "convert":
+                        convert_again(job)
+                contents = Contents()
+                verdicts = judge(found.jobs.values(), contents)
                 lacking = fetch_needed(found, verdicts, contents)
                 settle(found, verdicts)
         except LockException:

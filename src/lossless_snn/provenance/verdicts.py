@@ -154,6 +154,8 @@ def _changes(old: Any, new: Any, place: str = "") -> Iterable[str]:
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, pair in enumerate(zip(old, new, strict=True)):
             yield from _changes(*pair, f"{place}.{index}")
+    elif all(isinstance(value, list) and set(map(type, value)) == {str} for value in (old, new)):
+        yield f"{place} {_difference(set(old), set(new))}"
     elif old != new:
         yield f"{place} {_short(old)}, now {_short(new)}"
 
@@ -164,4 +166,5 @@ def _short(value: Any) -> str:
 
 
 def _difference(old: set[str], new: set[str]) -> str:
-    return ", ".join([f"without {path}" for path in sorted(new - old)] + [f"with {path}" for path in sorted(old - new)])
+    apart = (("without", sorted(new - old)), ("with", sorted(old - new)))
+    return ", ".join(f"{word} {several(names)}" for word, names in apart if names)
