@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from contender import BATCH, MATRIX_SIDE
+from contender import BATCH, CONVOLUTION
 from tqdm import tqdm
 
 from lossless_snn.datasets import load
@@ -120,23 +120,25 @@ def deep_table(frame: pd.DataFrame) -> str:
     )
 
 
-def training_table(frame: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+def training_table(frame: pd.DataFrame, convolution: pd.DataFrame) -> pd.DataFrame:
     """Seconds for a training epoch of 50,000 images, a row an experiment and way to use the cores.
 
-    They are compared with the time that the same arithmetic takes at the speed of `products`, of large matrices.
+    The arithmetic of an epoch is compared with what `convolution`, a large one, does in that time.
     """
     names = {"threads": "threads of a job", "jobs": "jobs at once"}
-    frame, products = frame.rename(columns=names), products.rename(columns=names)
+    frame, convolution = frame.rename(columns=names), convolution.rename(columns=names)
     way = ["experiment", *names.values()]
     epoch = (frame["seconds"] * EPOCH / frame["count"]).groupby([frame[name] for name in way], sort=False)
     table = pd.DataFrame({"seconds an epoch (median)": epoch.median(), "min": epoch.min(), "max": epoch.max()})
     table = table.reset_index()
     table["seconds for each epoch done"] = table["seconds an epoch (median)"] / table["jobs at once"]
-    speed = 2 * MATRIX_SIDE**3 / products.groupby([*names.values()])["seconds"].median()
+    channels, others, side = CONVOLUTION
+    operations = 2 * BATCH * 9 * channels * others * side**2
+    speed = operations / convolution.groupby([*names.values()])["seconds"].median()
     fastest = table["experiment"].map(training_operations) / pd.Series(
         [speed[job] for job in zip(*(table[name] for name in names.values()), strict=True)]
     )
-    table["times what matrix products would take"] = table["seconds an epoch (median)"] / fastest
+    table["speed (% of a large convolution's)"] = 100 * fastest / table["seconds an epoch (median)"]
     return table
 
 
@@ -229,7 +231,7 @@ def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, 
                 place = (repetition, path, test_images[datasets[name]])
                 bench.measure("training", "training", *place, jobs, count=TRAINED[name], threads=threads)
         for threads, jobs in TRAINING_JOBS:
-            bench.measure("products", "matrix", *k1, jobs, count=BATCH, threads=threads)
+            bench.measure("limit", "convolution", *k1, jobs, count=BATCH, threads=threads)
         for steps in STEPS:
             bench.measure("steps", "event", *k1, steps=steps)
         for count in IMAGES:
@@ -246,7 +248,7 @@ def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
     frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
     table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
-    training = training_table(frame[frame.study == "training"], frame[frame.study == "products"])
+    training = training_table(frame[frame.study == "training"], frame[frame.study == "limit"])
     training = training.to_markdown(index=False, floatfmt=".1f")
     training = f"Training, {EPOCH:,} images an epoch, without validation:\n\n{training}"
     title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
