@@ -50,8 +50,21 @@ def test_table_for_people(tmp_path, runs):
     table = cells("\n".join(lines[:4]))["mnist-lenet"]
     assert (table["precision"], table["ANN accuracy (%)"], table["published (%)"]) == ("k = 0", "80.00", "85.00")
     # a quick budget is named as such, and so are fewer images
-    assert "- mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); 5 test images" in text
-    assert "- my-network (FashionMNIST), quick budget (4 epochs of 900 images); the first 5 of 7 test images" in text
+    assert (
+        "- mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); seed 0; 5 test images\n"
+        in text
+    )
+    assert (
+        "- my-network (FashionMNIST), quick budget (4 epochs of 900 images); seed 0; the first 5 of 7 test images"
+        in text
+    )
+
+
+def test_what_the_spread_is_of(tmp_path, runs):
+    runs.insert(1, write_run(tmp_path / "mnist-lenet" / "logs", "fp32", 1))
+    text = readable(load_all(runs, *write_config(tmp_path)))
+    assert "seeds 0, 1 (mean ± standard deviation); 5 test images\n" in text
+    assert "seed 0; the first 5 of 7 test images\n" in text
 
 
 def test_a_panel_an_experiment(tmp_path, runs):

@@ -158,6 +158,13 @@ class Results:
         return f"{images:,} test images" if images == test_set else f"the first {images:,} of {test_set:,} test images"
 
     @property
+    def seeded(self) -> str:
+        """The seeds in words, and what stands behind ± where there are several."""
+        seeds = sorted({run.ann.seed for run in self.runs})
+        spread = " (mean ± standard deviation)" if self.several_seeds else ""
+        return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}{spread}"
+
+    @property
     def notes(self) -> dict[str, str]:
         """By precision, what a reader must know beside its numbers: not settled, not all test images."""
         notes = {}

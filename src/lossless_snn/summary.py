@@ -62,6 +62,6 @@ def readable(experiments: tuple[Results, ...]) -> str:
     alignment = ["left", "left", *["right"] * (table.shape[1] - 2)]
     lines = [table.to_markdown(index=False, disable_numparse=True, colalign=alignment), ""]
     for results in experiments:
-        lines.append(f"- {results.subject}; {results.tested_on}")
+        lines.append(f"- {results.subject}; {results.seeded}; {results.tested_on}")
         lines += [f"  - {footnote}" for footnote in results.footnotes]
     return "\n".join(lines) + "\n"

@@ -201,11 +201,9 @@ def _cells(precision: str, row: pd.Series, results: Results) -> dict[str, str]:
 
 
 def _caption(results: Results) -> str:
-    seeds = sorted({run.ann.seed for run in results.runs})
-    spread = " (mean ± standard deviation)" if results.several_seeds else ""
     return (
-        f"**{results.subject}**; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}{spread}; "
-        f"{results.tested_on}; the ANN takes {results.first.ann_operations:,} operations an image, "
+        f"**{results.subject}**; {results.seeded}; {results.tested_on}; "
+        f"the ANN takes {results.first.ann_operations:,} operations an image, "
         f"{1e6 * results.energies.of_ann(results.first.ann_operations):,.3f} µJ. Energies are estimates "
         f"({results.energies.terms})."
     )
