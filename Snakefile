@@ -84,10 +84,12 @@ rule paper:
         "Everything at the published budget is in results/paper/"
 
 
-# All that was made before, of any experiment at any budget: what the report shows.
+# All that was made before, of any experiment at any budget: what the report shows. What came without
+# its logs is left out, because it would be trained for that.
 rule made:
     input:
         lambda _: [path for pair in made_before() for path in artifacts(*pair)],
+        lambda _: expand(SUMMARY + ".md", budget=sorted({budget for budget, _ in made_before()})),
         requested_before(),
     message:
         "Everything made before is up to date"

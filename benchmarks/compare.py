@@ -24,6 +24,7 @@ from contender import BATCH, CONVOLUTION
 from tqdm import tqdm
 
 from lossless_snn.datasets import load
+from lossless_snn.errors import LosslessError
 from lossless_snn.experiments import load_experiment
 
 CONTENDER = Path(__file__).with_name("contender.py")
@@ -199,8 +200,11 @@ def main() -> None:
         for name in TRAINED
         if (path := arguments.results / name / "checkpoints/k1/seed0.safetensors").exists()
     }
-    with TemporaryDirectory() as scratch:
-        measure_all(bench, arguments, trained, Path(scratch))
+    try:
+        with TemporaryDirectory() as scratch:
+            measure_all(bench, arguments, trained, Path(scratch))
+    except LosslessError as error:
+        sys.exit(f"bench: {error}")
     report(pd.DataFrame(bench.rows), arguments)
 
 

@@ -10,6 +10,7 @@ folded in: a dense simulation of the same size, not the same result.
 import argparse
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -281,7 +282,9 @@ CONTENDERS = {contender.__name__: contender for contender in OURS + OTHERS}
 
 
 def peak_memory() -> float:
-    """Largest resident memory of this process, in MiB. (What getrusage says includes the parent's before exec.)"""
+    """Largest resident memory of this process, in MiB; Linux's getrusage would count its parent's before exec."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 

@@ -216,3 +216,12 @@ def test_the_dense_engine_refuses_what_floats_cannot_hold():
     huge = replace(last, grid_threshold=last.grid_threshold << shift, grid_offset=last.grid_offset << shift)
     with pytest.raises(LosslessError, match=r"2\^52.*--engine event"):
         simulator(replace(snn, hidden=(snn.hidden[0], huge)), "dense").run(random_pixels(rng, 1, (1, 4, 4)), 3)
+
+
+def test_a_gpu_that_is_not_there_and_an_engine_that_has_none(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    snn = convert(random_checkpoint(np.random.default_rng(0), "2C3-3", (1, 6, 6), 1))
+    with pytest.raises(LosslessError, match="no CUDA device here"):
+        simulator(snn, device="cuda")
+    with pytest.raises(LosslessError, match="event engine runs on a CPU"):
+        simulator(snn, "event", device="cuda")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from lossless_snn.augmentation import augment, draw
 from lossless_snn.datasets import Images, load
 from lossless_snn.errors import LosslessError
 from lossless_snn.experiments import load_experiment
@@ -85,3 +86,18 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert order == batches(120, 10, 3, 5)
     assert order not in [batches(120, 10, *other) for other in [(3, 6), (4, 5), (5, 3)]]
     assert order != sorted(order)
+
+
+def test_every_image_of_an_epoch_is_varied_by_draws_of_its_own():
+    augmentation = {"crop": 4, "flip": True, "brightness": 63, "contrast": [0.2, 1.8]}
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 3, 6, 6), dtype=np.uint8)
+    varied = recipe(4) | {"augmentation": augmentation}
+    draws = draw(augmentation, 8, (6, 6), seed=2, epoch=5)
+    training_set = TrainingSet(Images(pixels, np.arange(11)), varied, CPU)
+    found = list(training_set.epoch(2, 5))
+    assert len(found) == 2
+    for start, (inputs, labels) in zip((0, 4), found, strict=True):
+        assert torch.equal(inputs, augment(torch.from_numpy(pixels), labels, draws[start : start + 4], 4))
+    for (again, _), (inputs, _) in zip(list(training_set.epoch(2, 5)), found, strict=True):
+        assert torch.equal(again, inputs)
+    assert not torch.equal(next(training_set.epoch(2, 6))[0], found[0][0])

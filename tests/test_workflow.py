@@ -219,6 +219,22 @@ def test_a_budget_names_its_seeds_and_the_command_line_names_others(repository):
     assert planned(repository, "--config", "seeds=[0]") == set()
 
 
+def test_a_summary_trains_nothing_but_what_is_asked_for(repository):
+    """Tables and figures are in git, networks and logs of most experiments are not."""
+    for name in ("twin", "others"):
+        shutil.copy(repository / "config/experiments/tiny.yaml", repository / f"config/experiments/{name}.yaml")
+    for name in ("others", "given-up"):
+        copy(repository / RESULTS / "tables", repository / RESULTS.parent / name / "tables")
+    run = snakemake(repository, "--dry-run", "--config", "experiments=[tiny,twin]")
+    assert run.returncode == 0, run.stderr
+    assert set(re.findall(r"\((\S+), quick\)$", run.stdout, re.MULTILINE)) == {"twin"}
+    assert "Summarise all experiments (quick)" in run.stdout
+    made = snakemake(repository, "--dry-run", "made")
+    assert made.returncode == 0, made.stderr
+    assert "Summarise all experiments (quick)" in made.stdout
+    assert "Train" not in made.stdout
+
+
 def test_touching_every_file_reruns_nothing(repository):
     # In the order of the chain: everything is older than what it was made from.
     for folder in ("results", "data", "config", "src", "workflow", "Snakefile"):

@@ -50,6 +50,7 @@ def chain(targets: list[str]) -> Iterator[Chain]:
         dag = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile")).dag(settings)
         workflow = dag.workflow_api._workflow
         workflow.execution_settings = ExecutionSettings()
+        workflow.globals["LOGS_AT_HAND"] = False
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
         workflow._build_dag()
         yield Chain(workflow)

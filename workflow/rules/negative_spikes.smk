@@ -49,7 +49,7 @@ rule compare_neurons:
         "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn compare-neurons {input.spiking} --out {params.folder} {params.options}"
-        " --threads {settings.threads.simulate} > {log} 2>&1"
+        " --threads {settings.threads.simulate} 2>&1 | tee {log}"
 
 
 rule table_neurons:

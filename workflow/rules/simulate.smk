@@ -27,4 +27,5 @@ rule simulate:
     message:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options} --threads {settings.threads.simulate} > {log} 2>&1"
+        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options}"
+        " --threads {settings.threads.simulate} 2>&1 | tee {log}"

@@ -1,11 +1,9 @@
 """`lossless-snn compare-neurons`."""
 
-import sys
 from pathlib import Path
 
 import click
 import numpy as np
-from tqdm import tqdm
 
 from ..certificate import grid_activations
 from ..comparison import FILE, NEURONS, write_comparison
@@ -15,6 +13,7 @@ from ..experiments import load_experiment
 from ..measures import Measures
 from ..method import MOST_STEPS
 from ..options import local_option, threads_option
+from ..progress import batches
 from ..simulation import simulator
 from ..simulation.rate_coding import RateCodedSimulator
 
@@ -40,17 +39,17 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     name, encoded = network.metadata["dataset"], network.data.encoding.integers
     calibration = encoded(load(name, "train", local=local).pixels[:CALIBRATION_IMAGES])
     images = load(name, "test", local=local)
-    pixels, labels = encoded(images.pixels[:limit]), images.labels[:limit]
+    labels = images.labels[:limit]
     usual = RateCodedSimulator(network, calibration, threads)
     signed, unsigned = (simulator(network, threads=threads, negative_spikes=negative) for negative in (True, False))
     by_neuron = {neuron: Measures() for neuron in NEURONS}
     correct = np.zeros(2, dtype=int)
-    for start in tqdm(range(0, len(labels), batch_size), "batches", disable=not sys.stderr.isatty()):
-        batch = slice(start, start + batch_size)
+    for batch in batches(len(labels), batch_size, f"Compare neurons of {snn}"):
+        pixels = encoded(images.pixels[batch])
         for measures, engine in zip(by_neuron.values(), (signed, unsigned, usual), strict=True):
-            measures.add(engine.run(pixels[batch], steps), labels[batch])
-        *_, logits = grid_activations(network, pixels[batch])
-        predictions = np.stack([logits.argmax(axis=1), usual.predict(pixels[batch])])
+            measures.add(engine.run(pixels, steps), labels[batch])
+        *_, logits = grid_activations(network, pixels)
+        predictions = np.stack([logits.argmax(axis=1), usual.predict(pixels)])
         correct += (predictions == labels[batch]).sum(axis=1)
     write_comparison(out / FILE, by_neuron, len(labels), *(correct / len(labels)))
     ends = (f"{neuron} {sum(m[-1] for m in by_neuron[neuron].accuracy) / len(labels):.2%}" for neuron in NEURONS)

@@ -1,10 +1,8 @@
 """`lossless-snn simulate`."""
 
-import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from ..artifacts import write_json
 from ..certificate import Certificate
@@ -16,6 +14,7 @@ from ..measures import Measures
 from ..method import MOST_STEPS
 from ..notation import ann_operations, neuron_count
 from ..options import local_option, threads_option
+from ..progress import batches
 from ..simulation import ARITHMETICS, ENGINES, simulator
 
 
@@ -43,14 +42,14 @@ def command(snn, logs, steps, batch_size, limit, arithmetic, engine, device, thr
         steps = steps or experiment.simulated_steps(network.metadata["budget"])
         batch_size = batch_size or experiment.simulation.batch_size
     images = load(network.metadata["dataset"], "test", local=local)
-    pixels, labels = network.data.encoding.integers(images.pixels[:limit]), images.labels[:limit]
+    labels = images.labels[:limit]
     engine = simulator(network, engine, threads, device, arithmetic)
     measures, certificate = Measures(), Certificate(network)
-    for start in tqdm(range(0, len(labels), batch_size), "batches", disable=not sys.stderr.isatty()):
-        batch = slice(start, start + batch_size)
-        trace = engine.run(pixels[batch], steps)
+    for batch in batches(len(labels), batch_size, f"Simulate {snn}"):
+        pixels = network.data.encoding.integers(images.pixels[batch])
+        trace = engine.run(pixels, steps)
         measures.add(trace, labels[batch])
-        certificate.add(pixels[batch], labels[batch], trace)
+        certificate.add(pixels, labels[batch], trace)
     proof = {"arithmetic": arithmetic, **certificate.summary()}
     write_json(logs / "certificate.json", proof)
     # Rounding may differ from the grid's: there a mismatch is a finding, in exact arithmetic it is a bug.

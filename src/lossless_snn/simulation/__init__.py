@@ -33,10 +33,13 @@ def simulator(
     """The engine asked for; "auto" is the event-driven one where it can be: on a CPU, with numba, exactly.
 
     Without `negative_spikes` the method's neuron fires upwards only, for comparison.
-    Raises LosslessError where faithful arithmetic is asked of the event-driven engine, whose sums are of integers.
+    Raises LosslessError where the event-driven engine is asked for faithful arithmetic (its sums are of integers)
+    or for a GPU, and where there is no GPU.
     """
     if arithmetic == "faithful" and engine == "event":
         raise LosslessError("the event engine has exact arithmetic only; use --engine dense for the faithful one")
+    if device != "cpu" and engine == "event":
+        raise LosslessError(f"the event engine runs on a CPU; use --engine dense for --device {device}")
     eventful = arithmetic == "exact" and device == "cpu" and find_spec("numba") is not None
     if engine == "event" or (engine == "auto" and eventful):
         from .events import EventSimulator  # numba takes a second to import

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..conversion import SpikingNetwork
+from ..device import prepare
 from ..errors import LosslessError
 from ..experiments import quantiser_level
 from ..network import convolve
@@ -53,6 +54,7 @@ class DenseSimulator:
     """A spiking network in 64-bit floats, on `threads` threads of the CPU or on a GPU.
 
     Without `negative_spikes` a neuron fires upwards only: s = +1 if d > theta, else 0.
+    Raises LosslessError for "cuda" where there is none.
     """
 
     def __init__(
@@ -63,8 +65,7 @@ class DenseSimulator:
         arithmetic: str = "exact",
         negative_spikes: bool = True,
     ) -> None:
-        torch.set_num_threads(threads)
-        self._device = torch.device(device)
+        self._device = prepare(device, threads)
         self._layers = network.layers
         self._must_be_exact = arithmetic == "exact"
         self._floor = -NEGATIVE_TOLERANCE if negative_spikes else -np.inf
