@@ -163,6 +163,34 @@ def test_an_altered_object_is_not_taken(clone):
     assert (clone / FOLDER / "logs/k1/seed0/ann.json").is_file()
 
 
+def test_a_damaged_object_in_the_cache_is_fetched_again(clone):
+    pull(clone)
+    pulled = contents(clone)
+    *_, largest = sorted((clone / ".dvc/cache/files/md5").rglob("*"), key=lambda path: path.stat().st_size)
+    largest.chmod(0o644)
+    flip_a_bit(largest)
+    largest.chmod(0o444)  # what DVC takes for its own work
+    shutil.rmtree(clone / FOLDER / "checkpoints")
+    done = pull(clone)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert contents(clone) == pulled
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("schema: '2.0'\n<<<<<<< HEAD\nstages: {}\n", "dvc.lock, line 3: not YAML; if a merge left it so"),
+        ("", "dvc.lock: names no stages"),
+    ],
+)
+def test_a_lock_that_cannot_be_read_is_one_line(clone, content, line):
+    (clone / "dvc.lock").write_text(content)
+    for done in (pull(clone), run(clone, "python", "workflow/verify.py")):
+        assert done.returncode == 1
+        assert done.stderr.startswith(line)
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_a_remote_of_ones_own(origin, clone, tmp_path, s3, kind):
     place = (str(tmp_path / "remote"),) if kind == "folder" else ("s3://bucket/folder", s3)
@@ -246,7 +274,10 @@ def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
         path.unlink()
     for path in sorted(expected)[1::2]:
         (clone / path).unlink()
+    left = clone / FOLDER / "checkpoints/k1/.3qdA3Z5qIVXwWb8SYJy8PQ.tmp"  # DVC's own, of a file being put in place
+    left.touch()
     assert pull(clone).returncode == 0
+    left.unlink()
     assert contents(clone) == expected
 
 
@@ -290,7 +321,7 @@ def test_branches_bring_their_own_results(clone):
 
     git(clone, "switch", "--quiet", "--create=simulation", "main")
     edit(clone / "config/experiments/digits-lenet.yaml", "steps: 4", "steps: 5")
-    assert restore(clone)[-1] == "3 of 9 jobs accepted; `snakemake` will run 6"
+    assert restore(clone)[-1] == "3 of 9 jobs accepted; 6 to be made anew where asked for"
     assert made(clone) == {"Simulate", "Draw", "Tabulate", "quick"}
     git(clone, "add", ".")
     git(clone, "commit", "--quiet", "--message=Simulate for longer")

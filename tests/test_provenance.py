@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lossless_snn.errors import LosslessError
 from lossless_snn.fingerprint import PACKAGE, Sources, fingerprint
 from lossless_snn.provenance.jobs import Job, decisive
 from lossless_snn.provenance.records import read_record, recording
@@ -235,9 +236,54 @@ def test_prune_removes_nothing_while_a_record_cannot_be_read(project, command_li
     assert used.exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("inputs", None),
+        ("code", None),
+        ("wildcards", "k1"),
+        ("outputs", {DRAW.outputs[0]: {}}),
+        ("code", {"fingerprint": CODE, "modules": list(MODULES), "sources": {}}),
+    ],
+)
+def test_a_record_that_lacks_something_is_refused_in_one_line(project, command_line, capsys, place, value):
+    content = json.loads(DRAW.record.read_text())
+    DRAW.record.write_text(json.dumps(content | {place: value}))
+    with pytest.raises(LosslessError, match=f"{DRAW.record}: {place}.*; make what it belongs to again"):
+        read_record(DRAW.record)
+    assert [*verdicts(CHAIN)] == ["draw"]
+    assert command_line("verify") == 1
+    assert f"{DRAW.record}: {place}" in capsys.readouterr().out
+
+
+def test_paths_may_be_absolute(project, command_line, capsys):
+    command_line("provenance", DRAW.outputs[0])
+    story = capsys.readouterr().out
+    command_line("provenance", str(project / DRAW.outputs[0]))
+    assert capsys.readouterr().out == story
+    Path(FOLDER, "tables").mkdir()
+    Path(FOLDER, "tables", "stray.csv").touch()
+    assert command_line("verify", str(project / FOLDER)) == 1
+    assert "stray.csv: no record tells how it was made" in capsys.readouterr().out
+
+
+def test_verify_elsewhere_is_one_line(project, command_line, monkeypatch):
+    monkeypatch.chdir("results")
+    assert command_line("verify", "quick").startswith("lossless-snn: quick: not below results/")
+
+
+def test_a_story_tells_where_it_breaks_off(project, command_line, capsys):
+    TRAIN.record.unlink()
+    command_line("provenance", DRAW.outputs[0])
+    assert capsys.readouterr().out.count("(no record tells how it was made)") == 2
+
+
 def test_verify_without_records_is_one_line(tmp_path, monkeypatch, command_line):
     monkeypatch.chdir(tmp_path)
-    assert command_line("verify") == "lossless-snn: results: no records there; run the workflow first"
+    assert (
+        command_line("verify")
+        == "lossless-snn: results: no records there; name a folder results/BUDGET/EXPERIMENT that was made"
+    )
 
 
 def test_records_have_digests_of_their_own_of_all_that_went_in_and_out(project):

@@ -170,7 +170,7 @@ def test_branches_recompute_what_their_code_made_stale_and_nothing_on_going_back
     assert re.match(
         r"results/quick/tiny/logs/k1/seed0/accuracy.txt and 5 more: made by other code \(\w+, now \w+\)", said[0]
     )
-    assert said[-1] == "3 of 6 jobs accepted; `snakemake` will run 3"
+    assert said[-1] == "3 of 6 jobs accepted; 3 to be made anew where asked for"
     # Simulating needs data, which training read too.
     assert planned(clone, *TARGETS) == {SIMULATE, *COMPARISONS}
     assert executed(snakemake(clone, LOG)) == {SIMULATE}
@@ -192,7 +192,7 @@ def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, m
     assert len(faults) == stale + 1
     assert restore(repository) == [
         *faults[:-1],
-        f"{6 - stale} of 6 jobs accepted; `snakemake` will run {stale}",
+        f"{6 - stale} of 6 jobs accepted; {stale} to be made anew where asked for",
     ]
     assert executed(snakemake(repository, file)) == {maker}
     assert (repository / file).read_bytes() == before
@@ -215,7 +215,7 @@ def test_an_altered_spiking_network_is_made_again_unless_its_checkpoint_is_alter
     assert (clone / SPIKING).read_bytes() == before
     flip_a_bit(clone / SPIKING)
     flip_a_bit(clone / CHECKPOINT)
-    assert restore(clone)[-1] == "0 of 6 jobs accepted; `snakemake` will run 6"
+    assert restore(clone)[-1] == "0 of 6 jobs accepted; 6 to be made anew where asked for"
     assert (clone / SPIKING).read_bytes() != before
 
 
@@ -226,7 +226,7 @@ def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
     run = python(clone, "workflow/restore.py")
     assert run.returncode == 0
     assert "lossless-snn: digits: no source has" in run.stderr
-    assert "3 of 6 jobs accepted; `snakemake` will run 3" in run.stdout
+    assert "3 of 6 jobs accepted; 3 to be made anew where asked for" in run.stdout
     assert "digits: cannot be had; what is to be made anew from it will fail until it can\n" in run.stdout
     assert planned(clone, SPIKING) == set()
 
@@ -240,6 +240,18 @@ def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
     assert faults[0] == f"{CHECKPOINT}: missing"
     assert re.fullmatch(r"\S+ and \d more: made with other parameters: energies.addition 0.9, now 0.8", faults[1])
     assert faults[2:-1] == [f"{FOLDER}/figures/sops.{kind}: no record tells how it was made" for kind in ("png", "svg")]
+
+
+def test_what_no_rule_makes_any_more_is_named_and_the_rest_restored(clone):
+    path = clone / FOLDER / "provenance/figure_sops.json"
+    record = json.loads(path.read_text())
+    record["outputs"] = {f"{FOLDER}/figures/old.svg": record["outputs"].popitem()[1]}
+    path.with_name("figure_old.json").write_text(json.dumps(record))
+    orphan = f"{FOLDER}/figures/old.svg: no rule makes it any more; delete it, and the record that tells of it"
+    assert restore(clone) == ["6 of 6 jobs accepted", orphan]
+    status, faults = verify(clone)
+    assert status == 1
+    assert orphan in faults
 
 
 def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):

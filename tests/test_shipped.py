@@ -41,7 +41,7 @@ def to_do(folder: Path) -> str:
 
 
 def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_stamps(clone):
-    assert {"digits-lenet", "mnist-lenet", "fashion-mlp"} <= set(SHIPPED)
+    assert {"digits-lenet", "mnist-lenet", "fashion-mlp", "fashion-lenet"} <= set(SHIPPED)
     *notes, summary = restore(clone)
     accepted, jobs = re.fullmatch(r"(\d+) of (\d+) jobs accepted", summary).groups()
     assert accepted == jobs
@@ -51,6 +51,7 @@ def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_st
         if path.is_file():
             moment = random.uniform(0, 2e9)
             os.utime(path, (moment, moment))
+    assert run(clone, "python", "workflow/pull.py").returncode == 0
     restore(clone)
     assert "Nothing to be done" in to_do(clone)
 

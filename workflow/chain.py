@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -19,14 +20,14 @@ PROFILE = Path("workflow/profiles/default/config.yaml")
 class Chain:
     """Snakemake's jobs for the targets, and each as the library describes it, both by the job's record.
 
-    `fetches` are the jobs that get raw data, which have no record.
+    `fetches` are the jobs that get raw data, which have no record; `orphans` are targets that no rule makes.
 
     Snakemake's interface cannot tell jobs or accept them: `workflow` is what that interface uses itself
     (Snakemake's release is pinned).
     """
 
-    def __init__(self, workflow) -> None:
-        self.workflow = workflow
+    def __init__(self, workflow, orphans: list[str]) -> None:
+        self.workflow, self.orphans = workflow, orphans
         recorded = workflow.globals["RECORDED"]
         pairs = [(self._described(job), job) for job in workflow.dag.jobs if job.rule in recorded]
         self.jobs = {described.record: described for described, _ in pairs}
@@ -40,20 +41,24 @@ class Chain:
 
 @contextmanager
 def chain(targets: list[str]) -> Iterator[Chain]:
-    """The chain that leads to `targets`; whatever Snakemake has to say against them ends the program."""
+    """The chain that leads to `targets`; whatever Snakemake has to say against it ends the program.
+
+    Targets that no rule makes are left out; the chain names them.
+    """
     profile = yaml.safe_load(PROFILE.read_text())
     settings = DAGSettings(
-        targets=frozenset(targets),
         max_checksum_file_size=parse_size_in_bytes(profile["max-checksum-file-size"]),
     )
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         dag = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile")).dag(settings)
         workflow = dag.workflow_api._workflow
         workflow.execution_settings = ExecutionSettings()
+        made = {target for target in targets if any(rule.is_producer(target) for rule in workflow.rules)}
+        workflow.dag_settings = replace(settings, targets=made)
         workflow.globals["LOGS_AT_HAND"] = False
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
         workflow._build_dag()
-        yield Chain(workflow)
+        yield Chain(workflow, sorted(set(targets) - made))
 
 
 def recorded_targets() -> list[str]:

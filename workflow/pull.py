@@ -6,29 +6,40 @@ pushed it) and what would take the place of files that DVC has not saved is name
 
 import logging
 import sys
+from collections.abc import Container
+from hashlib import md5
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo
-
-LOCK = Path("dvc.lock")
+from dvc.stage import Stage
+from lock import locked_stages
 
 
 def main() -> None:
-    if not LOCK.is_file():
+    stages = locked_stages()
+    if not stages:
         return
-    stages = list(yaml.safe_load(LOCK.read_text())["stages"])
-    with Repo() as repo:
-        # Those of dvc.yaml alone, which is to say of experiments that there still are.
-        known = [stage for stage in repo.index.stages if stage.addressing in stages]
-        outputs = [output for stage in known for output in stage.outs if output.use_cache]
-        fetch(repo, [stage.addressing for stage in known], sorted({remote(repo, output) for output in outputs}))
-        lacking = [output for output in outputs if output.changed_cache()]
-        refuse_missing_remote(repo, lacking)
-        for output in outputs:
-            put_in_place(repo, output, output not in lacking)
+    try:
+        with Repo() as repo:
+            pull(repo, stages)
+    except DvcException as error:
+        sys.exit(f"restore: DVC: {' '.join(str(error).split())}")
+
+
+def pull(repo: Repo, stages: Container[str]) -> None:
+    """Put the outputs of the stages into results/, as far as they can be had."""
+    if not repo.config["core"].get("remote"):
+        sys.exit("restore: DVC has no default remote; `dvc remote default embedded`, or one of yours")
+    # Those of dvc.yaml alone, which is to say of experiments that there still are.
+    known = [stage for stage in repo.index.stages if stage.addressing in stages]
+    outputs = [output for stage in known for output in stage.outs if output.use_cache]
+    fetch(repo, known, outputs)
+    lacking = [output for output in outputs if output.changed_cache()]
+    refuse_missing_remote(repo, lacking)
+    for output in outputs:
+        put_in_place(repo, output, output not in lacking)
 
 
 def remote(repo: Repo, output: Output) -> str:
@@ -36,15 +47,38 @@ def remote(repo: Repo, output: Output) -> str:
     return output.remote or repo.config["core"]["remote"]
 
 
-def fetch(repo: Repo, stages: list[str], remotes: list[str]) -> None:
+def fetch(repo: Repo, stages: list[Stage], outputs: list[Output]) -> None:
     """Fill DVC's cache; results/ stays as it is."""
     errors = Errors()
     for name in ("dvc", "dvc_data", "dvc_objects"):
         logging.getLogger(name).handlers = [errors]
+    addresses = [stage.addressing for stage in stages]
     try:
-        repo.fetch(stages)
+        repo.fetch(addresses)
+        if drop_damaged(repo, outputs):
+            repo.fetch(addresses)
     except Exception as error:  # whatever the libraries of a remote raise
+        remotes = sorted({remote(repo, output) for output in outputs})
         refuse(f"{' or '.join(remotes)}: {errors.first or error}")
+
+
+def drop_damaged(repo: Repo, outputs: list[Output]) -> bool:
+    """Remove objects of the outputs from DVC's cache that are not what their names say; whether there were any.
+
+    DVC itself trusts whatever it once made read-only.
+    """
+    whole = [output for output in outputs if not output.changed_cache()]
+    digests = {output.hash_info.value for output in outputs if output.hash_info.value}
+    digests |= {info.value for output in whole for used in output.get_used_objs().values() for info in used}
+    places = {digest: Path(repo.cache.local.oid_to_path(digest)) for digest in digests}
+    damaged = [
+        place
+        for digest, place in places.items()
+        if place.is_file() and md5(place.read_bytes()).hexdigest() != digest.removesuffix(".dir")
+    ]
+    for place in damaged:
+        place.unlink()
+    return bool(damaged)
 
 
 def refuse_missing_remote(repo: Repo, lacking: list[Output]) -> None:

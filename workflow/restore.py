@@ -40,9 +40,12 @@ def main(targets: list[str]) -> None:
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
     report(verdicts)
+    for path in found.orphans:
+        print(f"{path}: no rule makes it any more; delete it, and the record that tells of it")
     for dataset in lacking:
         print(f"{dataset}: cannot be had; what is to be made anew from it will fail until it can")
-    for folder in sorted({str(Path(path).parent) for job in found.fetches for path in job.output}):
+    others = [job for job in found.fetches if job.params.dataset not in lacking]
+    for folder in sorted({str(Path(path).parent) for job in others for path in job.output}):
         if not Path(folder).is_dir():
             print(
                 f"{folder}: not here, and nothing needs it now; after an edit run `make restore` again before "
@@ -117,7 +120,7 @@ def report(verdicts: list[Verdict]) -> None:
     for _, paths in groupby(missing, lambda path: Path(path).parts[:3]):  # results, budget, experiment
         print(f"{several(paths)}: not here; made anew, with all that follows, where asked for")
     print(f"{len(verdicts) - len(refused)} of {len(verdicts)} jobs accepted", end="")
-    print(f"; `snakemake` will run {len(refused)}" if refused else "")
+    print(f"; {len(refused)} to be made anew where asked for" if refused else "")
 
 
 if __name__ == "__main__":

@@ -7,24 +7,23 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
 from chain import chain, recorded_targets
+from lock import locked_stages
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verification import told, verify
 
-LOCK = Path("dvc.lock")
-
 
 def main() -> None:
     with chain(recorded_targets()) as found:
-        expected = found.jobs
+        expected, orphans = found.jobs, found.orphans
     absent = left_behind(expected.values())
     try:
         faults, checked = verify(expected=expected, left_behind=absent)
     except LosslessError as error:
         sys.exit(f"verify: {error}")
+    faults += [f"{path}: no rule makes it any more; delete it, and the record that tells of it" for path in orphans]
     for folder in absent:
         print(f"{folder}: not here, nor named by dvc.lock")
     print(told(faults, checked))
@@ -33,8 +32,7 @@ def main() -> None:
 
 def left_behind(jobs: Iterable[Job]) -> list[Path]:
     """Folders of checkpoints and logs that are not here at all, and that dvc.lock does not name."""
-    lock = yaml.safe_load(LOCK.read_text()) if LOCK.is_file() else {"stages": {}}
-    named = {Path(output["path"]) for stage in lock["stages"].values() for output in stage.get("outs", ())}
+    named = {Path(output["path"]) for stage in locked_stages().values() for output in stage.get("outs", ())}
     folders = {Path(*Path(path).parts[:4]) for job in jobs for path in job.outputs}
     versioned = {folder for folder in folders if folder.name in ("checkpoints", "logs")}
     return sorted(folder for folder in versioned - named if not folder.exists())

@@ -1,5 +1,7 @@
 """`lossless-snn provenance`."""
 
+import os
+
 import click
 
 from ..provenance.story import Story
@@ -9,4 +11,4 @@ from ..provenance.story import Story
 @click.argument("file")
 def command(file: str) -> None:
     """Tell how FILE was made: every step back to the raw data, with parameters and digests."""
-    click.echo(Story().of(file.removeprefix("./")))
+    click.echo(Story().of(os.path.relpath(file)))

@@ -1,5 +1,6 @@
 """`lossless-snn verify`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,6 @@ def command(places: tuple[Path, ...]) -> None:
     A line for each file that is missing, altered, or made by other code. Whether parameters are
     those of the present configuration only the workflow can tell: `make verify` asks it.
     """
-    faults, checked = verify(places or (RESULTS,))
+    faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,))
     click.echo(told(faults, checked))
     sys.exit(bool(faults))

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from .. import __version__
 from ..artifacts import sha256, write_json
@@ -20,6 +22,38 @@ from .sources import keep_sources, present_code
 
 FORMAT = 1
 _PACKAGES = ("torch", "numpy", "numba")
+
+
+class _File(BaseModel):
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: int
+
+
+class _Code(BaseModel):
+    fingerprint: str
+    modules: list[str]
+    sources: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class _Git(BaseModel):
+    commit: str
+    dirty: bool
+
+
+class _Record(BaseModel):
+    """What is read from a record, docs/provenance.md; how the job computed may be added."""
+
+    rule: str
+    wildcards: dict[str, str]
+    params: dict[str, Any]
+    command: str
+    code: _Code
+    inputs: dict[str, _File]
+    outputs: Annotated[dict[str, _File], Field(min_length=1)]
+    versions: dict[str, str | None]
+    git: _Git | None
+    started: str
+    seconds: float
 
 
 @contextmanager
@@ -72,6 +106,12 @@ def read_record(path: Path) -> dict[str, Any]:
         raise LosslessError(f"{path}: not JSON ({error}); make what it belongs to again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise LosslessError(f"{path}: no record of format {FORMAT}; make what it belongs to again")
+    try:
+        _Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise LosslessError(f"{path}: {place}: {first['msg']}; make what it belongs to again") from None
     return content
 
 
@@ -127,9 +167,10 @@ def _version(package: str) -> str | None:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Commit, and whether anything but results differs from it; None outside git."""
+    """Commit, and whether anything but results and what DVC writes of them differs from it; None outside git."""
     commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--", ".", f":(exclude){RESULTS}")
+    others = [f":(exclude){path}" for path in (RESULTS, "artifacts", "dvc.lock")]
+    changes = _git("status", "--porcelain", "--", ".", *others)
     return None if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
 
 

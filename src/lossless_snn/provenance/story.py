@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 from ..errors import LosslessError
+from .jobs import RESULTS
 from .records import read_record, record_paths
 from .verdicts import DATA, Contents
 
@@ -69,6 +70,8 @@ class Story:
         present = self._contents[path]
         remark = " (not here)" if present is None else "" if present == entry["sha256"] else " (altered since)"
         origin = " raw data" if Path(path).is_relative_to(DATA) else ""
+        if Path(path).is_relative_to(RESULTS) and path not in self._makers:
+            origin = " (no record tells how it was made)"
         return f"{path}  {entry['sha256'][:_DIGITS]}{origin}{remark}"
 
 

@@ -23,11 +23,16 @@ def verify(
     `expected` gives jobs by their records, as the workflow would run them now; a record without one
     is held against its own parameters, and against the code as it is now. What is missing below folders
     `left_behind` is no fault.
-    Raises LosslessError where there is no record at all.
+    Raises LosslessError where there is no record at all, and for places outside results/.
     """
+    places = tuple(places)
+    if outside := [str(place) for place in places if not _within(place, (RESULTS,))]:
+        raise LosslessError(f"{', '.join(outside)}: not below {RESULTS}/ of the project's folder, where this runs")
     paths = record_paths(places)
     if not paths:
-        raise LosslessError(f"{', '.join(map(str, places))}: no records there; run the workflow first")
+        raise LosslessError(
+            f"{', '.join(map(str, places))}: no records there; name a folder {RESULTS}/BUDGET/EXPERIMENT that was made"
+        )
     faults, jobs, contents = [], dict(expected or {}), Contents()
     for path in paths:
         try:
