@@ -271,6 +271,18 @@ def test_damaged_bytes_give_an_error_or_the_same_arrays(tmp_path):
         assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_is_an_error_however_it_was_compressed(tmp_path, compression):
+    path = tmp_path / "m.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("params.npy", zipfile.ZipFile(OLD_FILES[1]).read("params.npy"))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(LosslessError, match=r"m\.npz: "):
+        read_npz(path, LAYERS)
+
+
 def invoke(*arguments) -> str:
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output or result.exception
