@@ -20,14 +20,18 @@ PROFILE = Path("workflow/profiles/default/config.yaml")
 class Chain:
     """Snakemake's jobs for the targets, and each as the library describes it, both by the job's record.
 
-    `fetches` are the jobs that get raw data, which have no record; `orphans` are targets that no rule makes.
+    `fetches` are the jobs that get raw data, which have no record; `orphans` has a line on each target
+    that no rule makes.
 
     Snakemake's interface cannot tell jobs or accept them: `workflow` is what that interface uses itself
     (Snakemake's release is pinned).
     """
 
     def __init__(self, workflow, orphans: list[str]) -> None:
-        self.workflow, self.orphans = workflow, orphans
+        self.workflow = workflow
+        self.orphans = [
+            f"{path}: no rule makes it any more; delete it, and the record that tells of it" for path in orphans
+        ]
         recorded = workflow.globals["RECORDED"]
         pairs = [(self._described(job), job) for job in workflow.dag.jobs if job.rule in recorded]
         self.jobs = {described.record: described for described, _ in pairs}
@@ -55,7 +59,7 @@ def chain(targets: list[str]) -> Iterator[Chain]:
         workflow.execution_settings = ExecutionSettings()
         made = {target for target in targets if any(rule.is_producer(target) for rule in workflow.rules)}
         workflow.dag_settings = replace(settings, targets=made)
-        workflow.globals["LOGS_AT_HAND"] = False
+        workflow.globals["LOGS_NEEDED"] = False
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
         workflow._build_dag()
         yield Chain(workflow, sorted(set(targets) - made))

@@ -7,13 +7,13 @@ pushed it) and what would take the place of files that DVC has not saved is name
 import logging
 import sys
 from collections.abc import Container
-from hashlib import md5
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
+from dvc_data.hashfile.hash import hash_file
 from lock import locked_stages
 
 
@@ -70,14 +70,15 @@ def drop_damaged(repo: Repo, outputs: list[Output]) -> bool:
     whole = [output for output in outputs if not output.changed_cache()]
     digests = {output.hash_info.value for output in outputs if output.hash_info.value}
     digests |= {info.value for output in whole for used in output.get_used_objs().values() for info in used}
-    places = {digest: Path(repo.cache.local.oid_to_path(digest)) for digest in digests}
+    cache = repo.cache.local
     damaged = [
-        place
-        for digest, place in places.items()
-        if place.is_file() and md5(place.read_bytes()).hexdigest() != digest.removesuffix(".dir")
+        digest
+        for digest in digests
+        if cache.exists(digest)
+        and hash_file(cache.oid_to_path(digest), cache.fs, cache.hash_name)[1].value != digest.removesuffix(".dir")
     ]
-    for place in damaged:
-        place.unlink()
+    for digest in damaged:
+        cache.delete(digest)
     return bool(damaged)
 
 

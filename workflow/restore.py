@@ -40,8 +40,8 @@ def main(targets: list[str]) -> None:
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
     report(verdicts)
-    for path in found.orphans:
-        print(f"{path}: no rule makes it any more; delete it, and the record that tells of it")
+    for orphan in found.orphans:
+        print(orphan)
     for dataset in lacking:
         print(f"{dataset}: cannot be had; what is to be made anew from it will fail until it can")
     others = [job for job in found.fetches if job.params.dataset not in lacking]

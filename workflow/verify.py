@@ -23,7 +23,7 @@ def main() -> None:
         faults, checked = verify(expected=expected, left_behind=absent)
     except LosslessError as error:
         sys.exit(f"verify: {error}")
-    faults += [f"{path}: no rule makes it any more; delete it, and the record that tells of it" for path in orphans]
+    faults += orphans
     for folder in absent:
         print(f"{folder}: not here, nor named by dvc.lock")
     print(told(faults, checked))

@@ -121,24 +121,31 @@ def artifacts(budget, experiment):
     ]
 
 
+def there_is(name):
+    """Whether an experiment has its file still."""
+    return (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()
+
+
 def published_experiments():
     """Experiments with published numbers for which there is a file."""
     with open(PUBLISHED, newline="") as file:
         names = dict.fromkeys(row["experiment"] for row in csv.DictReader(file))
-    return [name for name in names if (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()]
+    return [name for name in names if there_is(name)]
 
 
 # What is judged (workflow/chain.py) may lack its logs: their digests are known. A run would train to have them.
-LOGS_AT_HAND = True
+LOGS_NEEDED = True
 
 
 def made_before():
     """(budget, experiment) of each table in results/ of an experiment that there is, and whose logs are here."""
     for budget, name in zip(*glob_wildcards(TABLE + ".md")):
-        if (EXPERIMENT_FOLDER / f"{name}.yaml").is_file():
-            logs = measures({"budget": budget, "experiment": name})
-            if not LOGS_AT_HAND or all(Path(path).is_file() for path in logs):
-                yield budget, name
+        if there_is(name) and (not LOGS_NEEDED or logs_at_hand(budget, name)):
+            yield budget, name
+
+
+def logs_at_hand(budget, name):
+    return all(Path(path).is_file() for path in measures({"budget": budget, "experiment": name}))
 
 
 def requested_before():

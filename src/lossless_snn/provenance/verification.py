@@ -38,7 +38,7 @@ def verify(
         try:
             record = read_record(path)
             jobs.setdefault(path, recorded_job(record))
-        except (LosslessError, KeyError, ValueError) as error:
+        except (LosslessError, ValueError) as error:
             faults.append(str(error) if isinstance(error, LosslessError) else f"{path}: incomplete record ({error})")
             continue
         kept = record["code"]["sources"]
