@@ -37,11 +37,11 @@ report: $(READY) ## Write results/report.html: figures and tables of all that wa
 	@$(BIN)/snakemake made --report results/report.html
 
 restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
-	@$(BIN)/python workflow/pull.py
-	@$(BIN)/python workflow/restore.py
+	@$(BIN)/python -m lossless_workflow.pull
+	@$(BIN)/python -m lossless_workflow.restore
 
 verify: $(READY) ## Hash all results again and check their provenance from raw data to figures
-	@$(BIN)/python workflow/verify.py
+	@$(BIN)/python -m lossless_workflow.verify
 
 test: $(READY) ## Run the tests
 	@$(BIN)/pytest --numprocesses=auto --dist=loadfile
@@ -52,7 +52,7 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
 readme: $(READY) ## Put the tables of results/ into README.md and docs/
-	@$(BIN)/python workflow/readme.py
+	@$(BIN)/python -m lossless_workflow.readme
 
 lint: $(READY) ## Check style: ruff and snakefmt
 	@$(BIN)/ruff check

@@ -9,11 +9,11 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from lossless_snn.datasets.catalogue import DATASETS
-from lossless_snn.energy import ENERGY, read_energies
+from lossless_snn.config.energy import ENERGY, read_energies
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import EXPERIMENT_FOLDER
-from lossless_snn.fingerprint import fingerprint
-from lossless_snn.settings import read_settings, requested_experiment
+from lossless_snn.config.experiment import EXPERIMENT_FOLDER
+from lossless_snn.provenance.fingerprint import fingerprint
+from lossless_snn.config.settings import read_settings, requested_experiment
 
 min_version("9.27")
 

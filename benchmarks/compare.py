@@ -23,9 +23,9 @@ import torch
 from contender import BATCH, CONVOLUTION
 from tqdm import tqdm
 
+from lossless_snn.config.experiment import load_experiment
 from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import load_experiment
 
 CONTENDER = Path(__file__).with_name("contender.py")
 OURS = {

@@ -38,7 +38,7 @@ def ann(arguments: argparse.Namespace) -> Contender:
 
 def ann_kept(arguments: argparse.Namespace) -> Contender:
     """The same, set up as for training: freed memory stays with the process."""
-    from lossless_snn.device import prepare
+    from lossless_snn.networks.device import prepare
 
     prepare("cpu", arguments.threads)
     return _forward(arguments)
@@ -47,8 +47,8 @@ def ann_kept(arguments: argparse.Namespace) -> Contender:
 def _forward(arguments: argparse.Namespace) -> Contender:
     import torch
 
-    from lossless_snn.checkpoints import Checkpoint
-    from lossless_snn.evaluation import build, encode
+    from lossless_snn.checkpoints.checkpoint import Checkpoint
+    from lossless_snn.evaluation.accuracy import build, encode
 
     checkpoint = Checkpoint.load(arguments.checkpoint)
     network = build(checkpoint, torch.device("cpu"))
@@ -64,10 +64,10 @@ def training(arguments: argparse.Namespace) -> Contender:
     """Training steps, a batch each."""
     import torch
 
-    from lossless_snn.adam import Adam
-    from lossless_snn.checkpoints import Checkpoint
-    from lossless_snn.device import prepare
-    from lossless_snn.evaluation import build, encode
+    from lossless_snn.checkpoints.checkpoint import Checkpoint
+    from lossless_snn.evaluation.accuracy import build, encode
+    from lossless_snn.networks.device import prepare
+    from lossless_snn.training.adam import Adam
 
     prepare("cpu", arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
@@ -105,8 +105,8 @@ def convolution(arguments: argparse.Namespace) -> Contender:
 
 
 def _ours(arguments: argparse.Namespace, engine: str) -> Contender:
-    from lossless_snn.checkpoints import Checkpoint
-    from lossless_snn.conversion import convert
+    from lossless_snn.checkpoints.checkpoint import Checkpoint
+    from lossless_snn.conversion.convert import convert
     from lossless_snn.simulation import simulator
 
     network = convert(Checkpoint.load(arguments.checkpoint))

@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 import tiny_networks
 
-from lossless_snn.cli import main
+from lossless_snn.cli.main import main
 from lossless_snn.datasets import load
 from lossless_snn.datasets.catalogue import DATASETS
 

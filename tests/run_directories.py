@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lossless_snn.results import Results, load_results
+from lossless_snn.analysis.results import Results, load_results
 
 PUBLISHED = """\
 experiment,precision,ann_accuracy,snn_accuracy,time_steps,time_steps_from_log,simulated_steps,sops_per_image,\

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lossless_snn.artifacts import load_tensors, replacing, save_tensors, write_json
 from lossless_snn.errors import LosslessError
+from lossless_snn.files.atomic import replacing, write_json
+from lossless_snn.files.tensors import load_tensors, save_tensors
 
 TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array([-1, 2**40])}
 

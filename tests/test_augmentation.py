@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossless_snn.augmentation import Draws, augment, draw, standardise
+from lossless_snn.training.augmentation import Draws, augment, draw, standardise
 
 PUBLISHED = {"crop": 24, "flip": True, "brightness": 63.0, "contrast": [0.2, 1.8]}
 CPU = torch.device("cpu")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tiny_networks import integer_ann, random_checkpoint, random_pixels
 
-from lossless_snn.certificate import Certificate, grid_activations
-from lossless_snn.conversion import convert
+from lossless_snn.conversion.convert import convert
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.certificate import Certificate, grid_activations
 from lossless_snn.simulation.events import EventSimulator
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")

@@ -8,14 +8,15 @@ from click.testing import CliRunner
 from run_directories import compare, write_config, write_run
 from tiny_networks import assert_same_bytes, random_checkpoint, random_pixels, reference_layers
 
-from lossless_snn.commands import table_neurons
-from lossless_snn.comparison import NEURONS, load_comparison
-from lossless_snn.comparison_table import tidy
-from lossless_snn.conversion import convert
+from lossless_snn.analysis.comparison import load_comparison
+from lossless_snn.analysis.tables.negative_spikes import tidy
+from lossless_snn.cli.commands import table_neurons
+from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
+from lossless_snn.runs.neurons import NEURONS
 from lossless_snn.simulation.dense import DenseSimulator
 from lossless_snn.simulation.events import EventSimulator
-from lossless_snn.simulation.rate_coding import RateCodedSimulator
+from lossless_snn.simulation.integrate_and_fire import RateCodedSimulator
 
 ARCHITECTURES = [("6C3-P2-9-7", (1, 8, 8), "valid"), ("4C3-6", (2, 6, 6), "same"), ("9-8-8", (3, 5, 5), "valid")]
 

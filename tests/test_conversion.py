@@ -8,8 +8,9 @@ import pytest
 import reference
 from tiny_networks import checkpoint_of, integer_ann, random_checkpoint, random_pixels, reference_layers
 
-from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.conversion import SpikingNetwork, convert, thresholds
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.conversion.convert import convert, thresholds
+from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.errors import LosslessError
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")

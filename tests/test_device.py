@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lossless_snn.device import prepare
 from lossless_snn.errors import LosslessError
-from lossless_snn.network import QuantisedLayer
-from lossless_snn.notation import parse
+from lossless_snn.networks.device import prepare
+from lossless_snn.networks.notation import parse
+from lossless_snn.networks.quantised import QuantisedLayer
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 

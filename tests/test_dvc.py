@@ -43,7 +43,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 def pull(folder: Path) -> subprocess.CompletedProcess:
     """The first part of `make restore`."""
-    return run(folder, sys.executable, "workflow/pull.py")
+    return run(folder, sys.executable, "-m", "lossless_workflow.pull")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -185,7 +185,7 @@ def test_a_damaged_object_in_the_cache_is_fetched_again(clone):
 )
 def test_a_lock_that_cannot_be_read_is_one_line(clone, content, line):
     (clone / "dvc.lock").write_text(content)
-    for done in (pull(clone), run(clone, "python", "workflow/verify.py")):
+    for done in (pull(clone), run(clone, "python", "-m", "lossless_workflow.verify")):
         assert done.returncode == 1
         assert done.stderr.startswith(line)
         assert done.stderr.count("\n") == 1
@@ -314,7 +314,7 @@ def test_branches_bring_their_own_results(clone):
         return restore(clone)[-1]
 
     assert switch("--create=comment") == "9 of 9 jobs accepted"
-    training = clone / "src/lossless_snn/training.py"
+    training = clone / "src/lossless_snn/training/training.py"
     training.write_text("# Another comment.\n" + training.read_text())
     git(clone, "commit", "--quiet", "--all", "--message=Comment on training")
     first = contents(clone)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lossless_snn.energy import read_energies
+from lossless_snn.config.energy import read_energies
 from lossless_snn.errors import LosslessError
 
 SHIPPED = Path(__file__).parents[1] / "config" / "energy.yaml"

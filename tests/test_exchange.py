@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lossless_snn.checkpoints import Checkpoint, parameter_shapes
-from lossless_snn.cli import cli
+from lossless_snn.checkpoints.checkpoint import Checkpoint, parameter_shapes
+from lossless_snn.checkpoints.published_npz import read_npz, write_npz
+from lossless_snn.cli.main import cli
+from lossless_snn.config.experiment import load_experiment
 from lossless_snn.errors import LosslessError
-from lossless_snn.exchange import read_npz, write_npz
-from lossless_snn.experiments import load_experiment
-from lossless_snn.notation import parse
+from lossless_snn.networks.notation import parse
 
 # A 2 x 2 convolution on 1 x 3 x 3, then 3 units on all of its 2 x 2 x 2 map, 2 classes.
 LAYERS = parse("2C2-3", (1, 3, 3), 2)

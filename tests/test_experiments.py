@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lossless_snn.config.experiment import Budget, Phase, load_experiment
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import Budget, Phase, load_experiment, quantiser_level
+from lossless_snn.networks.quantiser import quantiser_level
 
 SHIPPED = Path(__file__).parents[1] / "config" / "experiments"
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.cli import cli
-from lossless_snn.conversion import SpikingNetwork, convert
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.cli.main import cli
+from lossless_snn.conversion.convert import convert
+from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
 from lossless_snn.simulation import simulator

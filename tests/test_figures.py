@@ -11,11 +11,11 @@ from PIL import Image
 from pydantic import ValidationError
 from run_directories import compare, write_config, write_run
 
-from lossless_snn.commands.figure import command
+from lossless_snn.analysis.figures import FIGURES, accuracy_speed, energy, negative_spikes, noise, sops, sparsity
+from lossless_snn.analysis.figures.style import colours
+from lossless_snn.cli.commands.figure import command
+from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
-from lossless_snn.figures import FIGURES, accuracy_speed, energy, negative_spikes, noise, sops, sparsity
-from lossless_snn.figures.options import FigureStyle
-from lossless_snn.figures.style import colours
 
 # A layout that does not fit is no more than a warning to Matplotlib.
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout")

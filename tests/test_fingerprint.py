@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lossless_snn.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.fingerprint import PACKAGE, Sources
 
 SOURCES = {
     "__init__.py": '"""A package."""\n__version__ = "1"\n',
@@ -166,8 +166,8 @@ FIGURES = ["accuracy_speed", "sparsity", "sops"]
 
 def ours(package: Path) -> dict[str, str]:
     sources = Sources(package)
-    entries = {name: [f"lossless_snn.commands.{name}"] for name in COMMANDS}
-    entries |= {name: ["lossless_snn.commands.figure", f"lossless_snn.figures.{name}"] for name in FIGURES}
+    entries = {name: [f"lossless_snn.cli.commands.{name}"] for name in COMMANDS}
+    entries |= {name: ["lossless_snn.cli.commands.figure", f"lossless_snn.analysis.figures.{name}"] for name in FIGURES}
     return {name: sources.fingerprint(*modules) for name, modules in entries.items()}
 
 

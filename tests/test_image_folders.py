@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from lossless_snn.commands import fetch
+from lossless_snn.cli.commands import fetch
 from lossless_snn.datasets import idx, load, pictures
 from lossless_snn.datasets.catalogue import find
 from lossless_snn.datasets.encoding import Scaled, Standardised

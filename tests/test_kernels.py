@@ -8,11 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lossless_snn import network, notation
-from lossless_snn.certificate import grid_activations
-from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.conversion import convert
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.conversion.convert import convert
+from lossless_snn.networks import notation
+from lossless_snn.networks import quantised as network
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.certificate import grid_activations
 
 LENET, SHAPE = "20C5-P2-50C5-P2-500", (1, 28, 28)
 LAYERS = notation.parse(LENET, SHAPE, 10)

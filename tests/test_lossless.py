@@ -31,11 +31,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_networks import SHAPES, checkpoint_of, integer_ann, random_checkpoint, random_pixels
 
-from lossless_snn import notation
-from lossless_snn.certificate import Certificate
-from lossless_snn.conversion import convert
+from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
+from lossless_snn.networks import notation
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.certificate import Certificate
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
 

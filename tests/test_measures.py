@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lossless_snn.measures import LOGS, Measures, time_steps
 from lossless_snn.simulation import Trace
+from lossless_snn.simulation.metrics import LOGS, Measures, time_steps
 
 
 def trace(predictions, positive, negative, operations, settled_step):

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from tiny_networks import random_checkpoint, random_pixels, reference_layers
 
-from lossless_snn import notation
-from lossless_snn.evaluation import accuracy, build, encode
-from lossless_snn.network import QuantisedNetwork, quantise
+from lossless_snn.evaluation.accuracy import accuracy, build, encode
+from lossless_snn.networks import notation
+from lossless_snn.networks.quantised import QuantisedNetwork, quantise
 
 CPU = torch.device("cpu")
 LENET = notation.parse("20C5-P2-50C5-P2-500", (1, 28, 28), 10)

@@ -26,8 +26,8 @@ from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
 from neurobench.models import TorchModel
 from torch import nn
 
-from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.conversion import convert
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.conversion.convert import convert
 from lossless_snn.datasets import load
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.simulation import simulator

@@ -8,8 +8,8 @@ import torch
 from run_directories import write_run
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.noise import RATIOS, disturb
-from lossless_snn.run_directories import RunDirectory
+from lossless_snn.evaluation.noise import RATIOS, disturb
+from lossless_snn.runs.directory import RunDirectory
 
 INPUTS = np.arange(256, dtype=np.uint8).repeat(400).reshape(-1, 1, 16, 16) / np.float32(256)
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import reference
 
-from lossless_snn import notation
 from lossless_snn.errors import LosslessError
+from lossless_snn.networks import notation
 
 CNN1 = "96C3-256C3-P2-384C3-P2-384C3-256C3-P2-1024-1024"
 CNN2 = "128C3-256C3-P2-512C3-P2-1024C3-512C3-P2-1024-512"

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.fingerprint import PACKAGE, Sources, fingerprint
+from lossless_snn.provenance.fingerprint import PACKAGE, Sources, fingerprint
 from lossless_snn.provenance.jobs import Job, decisive
 from lossless_snn.provenance.records import read_record, recording
 from lossless_snn.provenance.sources import keep_sources
 from lossless_snn.provenance.verdicts import Contents, judge
 from lossless_snn.provenance.verification import verify
 
-MODULES = ("lossless_snn.commands.convert",)
+MODULES = ("lossless_snn.cli.commands.convert",)
 CODE = fingerprint(*MODULES)
 FOLDER = "results/quick/tiny"
 
@@ -171,16 +171,20 @@ def test_sources_give_the_same_archive_every_time(tmp_path, monkeypatch):
     with tarfile.open(tmp_path / "one" / "results/sources" / f"{CODE}.tar.xz") as archive:
         names = archive.getnames()
         assert names == sorted(names)
-        for name in ("src/lossless_snn/conversion.py", "src/lossless_snn/cli.py", "src/lossless_snn/__init__.py"):
+        for name in (
+            "src/lossless_snn/conversion/convert.py",
+            "src/lossless_snn/cli/main.py",
+            "src/lossless_snn/__init__.py",
+        ):
             ours = PACKAGE.parent.joinpath(*Path(name).parts[1:]).read_bytes()
             assert archive.extractfile(name).read() == ours
-    assert "src/lossless_snn/tables.py" not in names
+    assert "src/lossless_snn/analysis/tables/results.py" not in names
 
 
 def test_recording_is_part_of_no_commands_code(tmp_path):
     copy = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    commands = [f"lossless_snn.commands.{path.stem}" for path in sorted((copy / "commands").glob("[a-z]*.py"))]
+    commands = [f"lossless_snn.cli.commands.{path.stem}" for path in sorted((copy / "cli/commands").glob("[a-z]*.py"))]
     commands = [name for name in commands if name.rpartition(".")[2] not in ("provenance", "prune", "verify")]
     before = {name: Sources(copy).fingerprint(name) for name in commands}
     for path in (copy / "provenance").glob("*.py"):

@@ -1,15 +1,13 @@
 """The numbers that the pages show are those of the files in results/."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "workflow"))
+from lossless_workflow.readme import PAGES, refreshed
 
-from readme import PAGES, refreshed  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("page", PAGES)

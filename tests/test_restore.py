@@ -42,7 +42,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def restore(folder: Path) -> list[str]:
     """The lines that `make restore` prints."""
-    run = python(folder, "workflow/restore.py")
+    run = python(folder, "-m", "lossless_workflow.restore")
     assert run.returncode == 0, run.stderr
     return [line for line in run.stdout.splitlines() if line.startswith("results/") or " accepted" in line]
 
@@ -55,7 +55,7 @@ def executed(run: subprocess.CompletedProcess) -> set[str]:
 
 def verify(folder: Path) -> tuple[int, list[str]]:
     """Exit status and lines of `make verify`."""
-    run = python(folder, "workflow/verify.py")
+    run = python(folder, "-m", "lossless_workflow.verify")
     assert not run.stderr, run.stderr
     return run.returncode, run.stdout.splitlines()
 
@@ -158,7 +158,7 @@ def test_a_clone_takes_everything_up_and_runs_nothing(clone):
 
 def test_branches_recompute_what_their_code_made_stale_and_nothing_on_going_back(clone):
     git(clone, "switch", "--quiet", "--create=comment")
-    training = clone / "src/lossless_snn/training.py"
+    training = clone / "src/lossless_snn/training/training.py"
     training.write_text("# Another comment.\n" + training.read_text())
     git(clone, "commit", "--quiet", "--all", "--message=Comment on training")
     assert restore(clone) == ["6 of 6 jobs accepted"]
@@ -224,7 +224,7 @@ def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
     sources = clone / "src/lossless_snn/datasets/sources.py"
     edit(sources, '"digits": (Generated("scikit-learn\'s load_digits", digits.write_files),)', '"digits": ()')
     insert_in_functions(clone / "src/lossless_snn/simulation/__init__.py", "1 + 1")
-    run = python(clone, "workflow/restore.py")
+    run = python(clone, "-m", "lossless_workflow.restore")
     assert run.returncode == 0
     assert "lossless-snn: digits: no source has" in run.stderr
     assert "3 of 6 jobs accepted; 3 to be made anew where asked for" in run.stdout

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from run_directories import compare, write_run
 
-from lossless_snn.energy import read_energies
+from lossless_snn.analysis.results import load_published
+from lossless_snn.config.energy import read_energies
 from lossless_snn.errors import LosslessError
-from lossless_snn.results import load_published
-from lossless_snn.run_directories import RunDirectory
+from lossless_snn.runs.directory import RunDirectory
 
 CONFIG = Path(__file__).parents[1] / "config"
 ENERGIES = read_energies(CONFIG / "energy.yaml")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lossless_snn.config.experiment import load_experiment
+from lossless_snn.config.settings import read_settings
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import load_experiment
-from lossless_snn.settings import read_settings
-from lossless_snn.yaml_files import read_yaml
+from lossless_snn.files.typed import read_yaml
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "config.yaml"

@@ -28,7 +28,7 @@ def clone(tmp_path_factory) -> Path:
     """The repository, cloned, and what its embedded remote has."""
     folder = tmp_path_factory.mktemp("clone") / "repository"
     git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
-    pulled = run(folder, "python", "workflow/pull.py")
+    pulled = run(folder, "python", "-m", "lossless_workflow.pull")
     assert pulled.returncode == 0, pulled.stderr
     return folder
 
@@ -51,14 +51,14 @@ def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_st
         if path.is_file():
             moment = random.uniform(0, 2e9)
             os.utime(path, (moment, moment))
-    assert run(clone, "python", "workflow/pull.py").returncode == 0
+    assert run(clone, "python", "-m", "lossless_workflow.pull").returncode == 0
     restore(clone)
     assert "Nothing to be done" in to_do(clone)
 
 
 def test_what_is_shipped_is_what_verification_expects(clone):
     restore(clone)
-    verified = run(clone, "python", "workflow/verify.py")
+    verified = run(clone, "python", "-m", "lossless_workflow.verify")
     *notes, summary = verified.stdout.splitlines()
     assert verified.returncode == 0
     assert summary.startswith("No faults in ")
@@ -66,7 +66,7 @@ def test_what_is_shipped_is_what_verification_expects(clone):
     assert notes == [f"{folder}: not here, nor named by dvc.lock" for folder in left_behind(clone)]
     log = Path("results/paper/mnist-lenet/logs/k1/seed0/sop_num.txt")
     (clone / log).rename(clone / "elsewhere")
-    verified = run(clone, "python", "workflow/verify.py")
+    verified = run(clone, "python", "-m", "lossless_workflow.verify")
     (clone / "elsewhere").rename(clone / log)
     assert verified.returncode == 1
     assert f"{log}: missing" in verified.stdout.splitlines()

@@ -15,13 +15,13 @@ from tiny_networks import (
     simulate_in_integers,
 )
 
-from lossless_snn.certificate import Certificate
-from lossless_snn.conversion import convert
+from lossless_snn.conversion.convert import convert
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.datasets.encoding import Standardised
-from lossless_snn.evaluation import build, encode
-from lossless_snn.inference import ExactNetwork
+from lossless_snn.evaluation.accuracy import build, encode
+from lossless_snn.evaluation.exact import ExactNetwork
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.certificate import Certificate
 
 STORED, INPUT = (3, 7, 8), (3, 5, 5)
 NAME = "tiny-standardised"

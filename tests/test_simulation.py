@@ -15,7 +15,7 @@ from tiny_networks import (
     simulate_in_integers,
 )
 
-from lossless_snn.conversion import convert
+from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.simulation import simulator
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lossless_snn.commands import fetch
+from lossless_snn.cli.commands import fetch
 from lossless_snn.datasets import digits, places, sources
 from lossless_snn.datasets.catalogue import DATASETS, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from lossless_snn.datasets.places import (

@@ -6,11 +6,11 @@ from click.testing import CliRunner
 from run_directories import write_config, write_run
 from test_tables import cells
 
-from lossless_snn.commands.summary import command
+from lossless_snn.analysis.figures.summary import draw_summary
+from lossless_snn.analysis.tables.summary import load_all, readable
+from lossless_snn.cli.commands.summary import command
+from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
-from lossless_snn.figures.options import FigureStyle
-from lossless_snn.figures.summary import draw_summary
-from lossless_snn.summary import load_all, readable
 
 OTHER = {"experiment": "my-network", "dataset": "fashion-mnist", "training_images": 900, "test_set": 7}
 

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from run_directories import compare, write_config, write_run
 
-from lossless_snn.commands.table import command
+from lossless_snn.analysis.tables.results import accuracy_by_step, readable, training_curves
+from lossless_snn.cli.commands.table import command
 from lossless_snn.errors import LosslessError
-from lossless_snn.tables import accuracy_by_step, readable, training_curves
 
 
 def cells(markdown: str) -> dict[str, dict[str, str]]:

@@ -9,9 +9,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from lossless_snn import training
-from lossless_snn.artifacts import load_tensors
-from lossless_snn.checkpoints import Checkpoint
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.files.tensors import load_tensors
+from lossless_snn.training import training
 
 ARGUMENTS = ("--precision", "k1", "--device", "cpu")
 

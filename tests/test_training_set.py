@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lossless_snn.augmentation import augment, draw
+from lossless_snn.config.experiment import load_experiment
 from lossless_snn.datasets import Images, load
 from lossless_snn.errors import LosslessError
-from lossless_snn.experiments import load_experiment
-from lossless_snn.training_set import TrainingSet, split
+from lossless_snn.training.augmentation import augment, draw
+from lossless_snn.training.training_set import TrainingSet, split
 
 CPU = torch.device("cpu")
 

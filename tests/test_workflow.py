@@ -175,11 +175,11 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         jobs("Convert", "k1") | jobs("Simulate", "k1") | COMPARISONS,
     ),
     "meaning of the training code": (
-        lambda root: insert_in_functions(root / "src/lossless_snn/training.py", "1 + 1"),
+        lambda root: insert_in_functions(root / "src/lossless_snn/training/training.py", "1 + 1"),
         TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the conversion code": (
-        lambda root: edit(root / "src/lossless_snn/commands/convert.py", "print(", "print(1 + 1, "),
+        lambda root: edit(root / "src/lossless_snn/cli/commands/convert.py", "print(", "print(1 + 1, "),
         CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the simulation code": (
@@ -187,15 +187,15 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         SIMULATE | COMPARISONS,
     ),
     "meaning of the measures": (
-        lambda root: insert_in_functions(root / "src/lossless_snn/measures.py", "1 + 1"),
+        lambda root: insert_in_functions(root / "src/lossless_snn/simulation/metrics.py", "1 + 1"),
         SIMULATE | COMPARISONS,
     ),
     "meaning of one figure's code": (
-        lambda root: insert_in_functions(root / "src/lossless_snn/figures/sops.py", "1 + 1"),
+        lambda root: insert_in_functions(root / "src/lossless_snn/analysis/figures/sops.py", "1 + 1"),
         {"Draw sops"},
     ),
     "meaning of the table's code": (
-        lambda root: insert_in_functions(root / "src/lossless_snn/tables.py", "1 + 1"),
+        lambda root: insert_in_functions(root / "src/lossless_snn/analysis/tables/results.py", "1 + 1"),
         {"Tabulate the results"},
     ),
     "how data are found": (

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import reference
 
-from lossless_snn.checkpoints import Checkpoint, parameter_shapes
-from lossless_snn.conversion import SpikingNetwork
+from lossless_snn.checkpoints.checkpoint import Checkpoint, parameter_shapes
+from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.datasets.catalogue import DATASETS
 
 SHAPES = [(1, 1, 1), (1, 4, 4), (1, 6, 6), (1, 8, 8), (2, 6, 6), (3, 5, 5), (2, 8, 6)]

@@ -1,5 +1,5 @@
 """`python -m lossless_snn`: the command line where it is not installed, run from src/."""
 
-from .cli import main
+from .cli.main import main
 
 main()

@@ -13,7 +13,7 @@ rule evaluate:
     params:
         limit=limit,
         dataset=dataset,
-        code=code("commands.evaluate"),
+        code=code("cli.commands.evaluate"),
     message:
         "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

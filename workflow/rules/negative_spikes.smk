@@ -44,7 +44,7 @@ rule compare_neurons:
         folder=subpath(output[0], parent=True),
         options=comparison,
         dataset=dataset,
-        code=code("commands.compare_neurons"),
+        code=code("cli.commands.compare_neurons"),
     message:
         "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
@@ -75,7 +75,7 @@ rule table_neurons:
     params:
         runs=run_folders,
         dataset=dataset,
-        code=code("commands.table_neurons"),
+        code=code("cli.commands.table_neurons"),
     message:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -21,7 +21,7 @@ rule noise:
     params:
         seeds=settings.noise.seeds,
         dataset=dataset,
-        code=code("commands.noise"),
+        code=code("cli.commands.noise"),
     message:
         "Test under noise {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

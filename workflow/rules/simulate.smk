@@ -23,7 +23,7 @@ rule simulate:
         folder=lambda wildcards, output: Path(output[0]).parent,
         options=simulation,
         dataset=dataset,
-        code=code("commands.simulate"),
+        code=code("cli.commands.simulate"),
     message:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -28,7 +28,7 @@ rule table:
         runs=run_folders,
         energies=energies,
         dataset=dataset,
-        code=code("commands.table"),
+        code=code("cli.commands.table"),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
@@ -82,7 +82,7 @@ rule summary:
     params:
         runs=over_all(run_folders),
         energies=energies,
-        code=code("commands.summary"),
+        code=code("cli.commands.summary"),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LosslessError
-from ..unpickling import read_plain
+from ..files.plain_pickle import read_plain
 from .spec import Split
 
 BATCHES: dict[Split, tuple[str, ...]] = {

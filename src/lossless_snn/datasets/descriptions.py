@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ..yaml_files import Strict, read_yaml, validate
+from ..files.typed import Strict, read_yaml, validate
 from . import encoding
 from .spec import DATASET_FOLDER, ImageFolder, decoded_folder
 

@@ -9,7 +9,7 @@ from math import isqrt, prod
 
 import numpy as np
 
-from ..notation import Shape
+from ..networks.notation import Shape
 
 LARGEST_PIXEL = 255
 

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import replacing, sha256, write_json, write_text
 from ..errors import LosslessError
+from ..files.atomic import replacing, write_json, write_text
+from ..files.digests import sha256
 from . import idx
 from .pictures import (
     SPLITS,

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import LosslessError
-from ..notation import Shape
+from ..networks.notation import Shape
 from .spec import ImageFolder, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..artifacts import replacing
 from ..errors import LosslessError
+from ..files.atomic import replacing
 from . import digits, image_folders
 from .catalogue import find
 from .image_folders import ALREADY_THERE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..notation import Shape
+from ..networks.notation import Shape
 from .encoding import Encoding, Scaled
 
 DATASET_FOLDER = Path("config/datasets")

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from .. import __version__
-from ..artifacts import sha256, write_json
 from ..errors import LosslessError
+from ..files.atomic import write_json
+from ..files.digests import sha256
 from .jobs import RESULTS, Job
 from .sources import keep_sources, present_code
 

@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from ..artifacts import replacing
-from ..fingerprint import PACKAGE, Sources
+from ..files.atomic import replacing
+from .fingerprint import PACKAGE, Sources
 from .jobs import RESULTS
 
 # The command line itself, which every job enters by, and what the environment was made from.
-_ENTRY = ("lossless_snn.__main__", "lossless_snn.cli")
+_ENTRY = ("lossless_snn.__main__", "lossless_snn.cli.main")
 _PROJECT_FILES = ("pyproject.toml", "requirements.lock")
 _ARCHIVES = RESULTS / "sources"
 

@@ -7,9 +7,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import sha256
 from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
+from ..files.digests import sha256
 from .jobs import Job, decisive
 from .records import read_record
 

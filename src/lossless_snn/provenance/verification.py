@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
+from ..config.experiment import BudgetName
 from ..errors import LosslessError
-from ..experiments import BudgetName
 from .jobs import RESULTS, Job
 from .records import read_record, record_paths, recorded_job
 from .verdicts import DATA, Contents, judge, published_data

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..conversion import SpikingNetwork
+from ..conversion.spiking_network import SpikingNetwork
 from ..errors import LosslessError
 from .trace import Trace
 

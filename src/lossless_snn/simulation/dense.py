@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..conversion import SpikingNetwork
-from ..device import prepare
+from ..conversion.spiking_network import SpikingNetwork
 from ..errors import LosslessError
-from ..experiments import quantiser_level
-from ..network import convolve
-from ..notation import Layer
+from ..networks.device import prepare
+from ..networks.notation import Layer
+from ..networks.quantised import convolve
+from ..networks.quantiser import quantiser_level
 from .trace import Trace
 
 # Not d < 0: off the grid, a membrane that comes back may miss its threshold by a rounding error.

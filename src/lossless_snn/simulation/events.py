@@ -14,8 +14,8 @@ membranes, and 32 bits are used where they suffice, 64 bits (which conversion pr
 import numpy as np
 from numba import njit
 
-from ..conversion import SpikingNetwork
-from ..notation import Layer
+from ..conversion.spiking_network import SpikingNetwork
+from ..networks.notation import Layer
 from ..parallel import in_parts
 from .trace import Trace
 

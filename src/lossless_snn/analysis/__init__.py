@@ -1,0 +1,1 @@
+"""What runs came to: results beside published values, tables and figures."""

@@ -1,0 +1,1 @@
+"""One module a table, for programs and for people."""

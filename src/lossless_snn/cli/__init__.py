@@ -1,0 +1,5 @@
+"""The command line: one module of `commands` a command."""
+
+from .main import cli, main
+
+__all__ = ["cli", "main"]

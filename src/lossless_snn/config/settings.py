@@ -1,0 +1,109 @@
+"""config/config.yaml as a typed model: what to run, and how."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+
+from ..errors import LosslessError
+from ..files.typed import Strict, read_yaml, validate
+from .experiment import (
+    EXPERIMENT_FOLDER,
+    BudgetName,
+    Count,
+    Experiment,
+    Precision,
+    Seed,
+    Several,
+    load_experiment,
+    merged,
+)
+from .figure_style import FigureStyle
+
+SETTINGS_FILE = Path("config/config.yaml")
+PUBLISHED = Path("config/published.csv")
+
+
+def _folder(value: Path | None) -> Path | None:
+    if value is not None and not value.is_dir():
+        raise ValueError(f"'{value}' is no folder")
+    return value
+
+
+class Data(Strict):
+    """Where to look for data sets before anything is downloaded."""
+
+    root: Annotated[Path | None, AfterValidator(_folder)] = None
+
+
+class Threads(Strict):
+    """Threads of one job of each step: fixed here, because results may depend on them in the last bits."""
+
+    train: Count = 1
+    evaluate: Count = 1
+    simulate: Count = 1
+
+
+class Noise(Strict):
+    """How robustness to input noise is tested."""
+
+    seeds: Count = 5
+
+
+class Figures(Strict):
+    """The style of each figure."""
+
+    accuracy_speed: FigureStyle = FigureStyle()
+    sparsity: FigureStyle = FigureStyle()
+    sops: FigureStyle = FigureStyle()
+    energy: FigureStyle = FigureStyle()
+    noise: FigureStyle = FigureStyle()
+    negative_spikes: FigureStyle = FigureStyle()
+
+
+class Settings(Strict):
+    """What to run: every combination of the lists, at one budget; and how.
+
+    Without `seeds`, each experiment has those that its budget names.
+    """
+
+    budget: BudgetName
+    experiments: Several[str]
+    precisions: Several[Precision]
+    seeds: Several[Seed] | None = None
+    data: Data = Data()
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    threads: Threads = Threads()
+    noise: Noise = Noise()
+    figures: Figures = Figures()
+
+    def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
+        """The seeds to run an experiment with at one budget."""
+        return self.seeds or experiment.seeds(budget)
+
+
+def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder: Path = EXPERIMENT_FOLDER) -> Settings:
+    """The settings in the file at `path`, with the keys in `changes` changed, and checked.
+
+    Raises LosslessError, one line naming file and key, where they or an experiment that they
+    name are wrong.
+    """
+    content = read_yaml(path)
+    settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
+    for name in settings.experiments:
+        if not (folder / f"{name}.yaml").is_file():
+            known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            raise LosslessError(f"{path}: experiments: '{name}' has no file in {folder}/ (found: {known})")
+        requested_experiment(name, settings.budget, folder)
+    return settings
+
+
+def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
+    """The experiment `name`; raises LosslessError where it is wrong or does not have that budget."""
+    experiment = load_experiment(name, folder)
+    try:
+        experiment.recipe(budget)
+    except LosslessError as error:
+        raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
+    return experiment

@@ -1,0 +1,66 @@
+"""The measures of a spiking evaluation: the four log files, and what follows from them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..files.atomic import write_text
+from . import Trace
+
+LOGS = ("accuracy", "spike_num", "spike_collect", "sop_num")
+
+
+@dataclass
+class Measures:
+    """Collects batch after batch; each list holds a row of T integers a batch, as method.md defines."""
+
+    accuracy: list[np.ndarray] = field(default_factory=list)
+    spike_num: list[np.ndarray] = field(default_factory=list)
+    spike_collect: list[np.ndarray] = field(default_factory=list)
+    sop_num: list[np.ndarray] = field(default_factory=list)
+    settled_step: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, trace: Trace, labels: np.ndarray) -> None:
+        """Add one batch of images with the given labels (N,)."""
+        positive, negative = trace.positive.sum(axis=0), trace.negative.sum(axis=0)
+        self.accuracy.append((trace.predictions == labels[:, None]).sum(axis=0))
+        self.spike_num.append((positive + negative).cumsum())
+        self.spike_collect.append((positive - negative).cumsum())
+        self.sop_num.append(trace.operations.sum(axis=0).cumsum())
+        self.settled_step.append(trace.settled_step)
+
+    def write_logs(self, folder: Path) -> None:
+        """Write the four files: one integer a line, the steps of a batch one after the other."""
+        for name in LOGS:
+            lines = np.concatenate(getattr(self, name))
+            write_text(folder / f"{name}.txt", "".join(f"{value}\n" for value in lines))
+
+    def summary(self) -> dict[str, Any]:
+        """Accuracy, steps, spikes and operations over all images, as in snn.json."""
+        settled_step = np.concatenate(self.settled_step)
+        settled = settled_step[settled_step >= 0]
+        images = len(settled_step)
+        correct = np.sum(self.accuracy, axis=0)
+        spikes, net, operations = (
+            int(sum(row[-1] for row in rows)) for rows in (self.spike_num, self.spike_collect, self.sop_num)
+        )
+        return {
+            "images": images,
+            "accuracy": int(correct[-1]) / images,
+            "time_steps": time_steps(correct),
+            "settled": len(settled) == images,
+            "settled_images": len(settled),
+            "settled_step_mean": float(settled.mean()) if len(settled) else None,
+            "settled_step_max": int(settled.max()) if len(settled) else None,
+            "positive_spikes_per_image": (spikes + net) / 2 / images,
+            "negative_spikes_per_image": (spikes - net) / 2 / images,
+            "operations_per_image": operations / images,
+        }
+
+
+def time_steps(correct: np.ndarray) -> int:
+    """Steps, counted from 1, from which the number of images predicted right (T,) stays at its last value."""
+    changing = np.flatnonzero(correct != correct[-1])
+    return int(changing[-1]) + 2 if len(changing) else 1

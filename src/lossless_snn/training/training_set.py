@@ -1,0 +1,69 @@
+"""What a training sees: which images, in which order, and varied how."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets import Images
+from ..datasets.catalogue import find
+from ..errors import LosslessError
+from ..evaluation.accuracy import encode
+from .augmentation import augment, draw
+
+
+def split(images: Images, recipe: dict[str, Any]) -> tuple[Images, Images]:
+    """Training and validation images: the last are held out, and of the others the first are trained on.
+
+    Raises LosslessError where there are too few of them.
+    """
+    held_out, available = recipe["validation_images"], len(images)
+    rest = available - held_out
+    wanted = recipe["train_images"] or rest
+    if rest < max(wanted, recipe["batch_size"]):
+        raise LosslessError(
+            f"{recipe['dataset']}: {available} training images, {held_out} of them held out, "
+            + (
+                f"are fewer than the {wanted} to train on"
+                if rest < wanted
+                else f"do not fill one batch of {recipe['batch_size']}"
+            )
+        )
+    return images[:wanted], images[rest:]
+
+
+class TrainingSet:
+    """Training images, all of them resident on the device that trains."""
+
+    def __init__(self, images: Images, recipe: dict[str, Any], device: torch.device) -> None:
+        self._batch_size, self._augmentation = recipe["batch_size"], recipe["augmentation"]
+        self._labels = torch.from_numpy(images.labels).to(device)
+        if self._augmentation:
+            self._inputs = torch.from_numpy(images.pixels).to(device)
+        else:
+            self._inputs = encode(images.pixels, find(recipe["dataset"]), device)
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch. What does not fill one sits an epoch out."""
+        return len(self._labels) // self._batch_size
+
+    def epoch(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled batches: inputs (batch size, C, H, W) and labels (batch size,).
+
+        A function of seed and epoch, so that resuming needs no generator's state.
+        """
+        order = np.random.default_rng([seed, epoch]).permutation(len(self._labels))
+        chosen = torch.from_numpy(order[: self.batches * self._batch_size]).to(self._labels.device)
+        if self._augmentation:
+            size = tuple(self._inputs.shape[2:])
+            draws = draw(self._augmentation, len(chosen), size, seed, epoch).to(chosen.device)
+        for start in range(0, len(chosen), self._batch_size):
+            place = slice(start, start + self._batch_size)
+            images = chosen[place]
+            if self._augmentation:
+                yield augment(self._inputs, images, draws[place], self._augmentation["crop"]), self._labels[images]
+            else:
+                yield self._inputs[images], self._labels[images]
