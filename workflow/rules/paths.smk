@@ -3,6 +3,9 @@
 import csv
 from dataclasses import asdict
 from functools import cache
+from typing import get_args
+
+from lossless_snn.config.values import BudgetName
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -25,7 +28,7 @@ STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"
 
 
 wildcard_constraints:
-    budget="quick|paper",
+    budget="|".join(get_args(BudgetName)),
     experiment=r"[\w-]+",
     precision=r"fp32|k(0|[1-9]\d?)",
     seed=r"0|[1-9]\d*",
@@ -50,7 +53,17 @@ def code(*modules):
 
 def recipe(wildcards):
     """A param: all that decides what training gives, as JSON."""
-    return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
+    return json.dumps(recipe_of(wildcards).recorded(), sort_keys=True)
+
+
+def recipe_of(wildcards):
+    return experiment(wildcards).recipe(wildcards.budget, wildcards.precision)
+
+
+def initial(wildcards):
+    """The checkpoint that a network is trained on from; none where it starts anew."""
+    start = recipe_of(wildcards).initial
+    return expand(CHECKPOINT, **{**wildcards, "precision": start}) if start else []
 
 
 def experiment(wildcards):

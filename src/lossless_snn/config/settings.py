@@ -8,18 +8,9 @@ from pydantic import AfterValidator
 
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import (
-    EXPERIMENT_FOLDER,
-    BudgetName,
-    Count,
-    Experiment,
-    Precision,
-    Seed,
-    Several,
-    load_experiment,
-    merged,
-)
+from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
 from .figure_style import FigureStyle
+from .values import BudgetName, Count, Distinct, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
@@ -69,9 +60,9 @@ class Settings(Strict):
     """
 
     budget: BudgetName
-    experiments: Several[str]
-    precisions: Several[Precision]
-    seeds: Several[Seed] | None = None
+    experiments: Distinct[str]
+    precisions: Distinct[Precision]
+    seeds: Distinct[Seed] | None = None
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
@@ -103,7 +94,7 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     """The experiment `name`; raises LosslessError where it is wrong or does not have that budget."""
     experiment = load_experiment(name, folder)
     try:
-        experiment.recipe(budget)
+        experiment.recipe(budget, "fp32")
     except LosslessError as error:
         raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
     return experiment

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..config.experiment import BudgetName, Count, DatasetName, Precision
+from ..config.values import BudgetName, Count, DatasetName, Precision
 from ..errors import LosslessError
 from ..files.typed import validate
 
