@@ -18,24 +18,16 @@ from ..datasets import load
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import accuracy, encode
-from ..files.atomic import replacing
 from ..files.tensors import load_tensors, save_tensors
 from ..networks.device import prepare
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
+from ..runs import history
+from ..runs.history import EpochRecord
 from .adam import Adam
 from .training_set import TrainingSet, split
 
 STATE_KIND = "training state"
-HISTORY_COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "seconds",
-)
 
 
 @dataclass
@@ -44,7 +36,7 @@ class _State:
 
     network: QuantisedNetwork
     optimiser: Adam
-    history: list[dict[str, Any]]
+    history: list[EpochRecord]
 
 
 def train(
@@ -95,16 +87,17 @@ def train(
             disable=not sys.stderr.isatty(),
         )
         seen = _run_epoch(state, batches, target)
-        if not np.isfinite(seen[0]):
-            raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
         tested = accuracy(network, held_out, labels) if len(labels) else (None, None)
-        row = (epoch + 1, schedule[epoch], *seen, *tested, round(time.perf_counter() - started, 3))
-        state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        if not np.isfinite((seen[0], tested[0] or 0.0)).all():
+            raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
+        row = (epoch + 1, schedule[epoch], *seen, *tested)
+        state.history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, row, strict=True))))
         _save(state, state_path, identity)
-        _write_history(history_path, state.history)
-        print(f"{title}, {_in_words(state.history[-1], len(schedule))}", flush=True)
+        history.write(history_path, state.history)
+        seconds = time.perf_counter() - started
+        print(f"{title}, {_in_words(state.history[-1], len(schedule))}; {seconds:.1f} s", flush=True)
 
-    _write_history(history_path, state.history)
+    history.write(history_path, state.history)
     checkpoint = Checkpoint(
         _arrays(network.state_dict()), {**identity, "epochs": len(schedule), "training_images": len(training)}
     )
@@ -113,11 +106,11 @@ def train(
     return checkpoint
 
 
-def _in_words(row: dict[str, Any], epochs: int) -> str:
-    shares = [f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
-    if row["validation_loss"] is not None:
-        shares.append(f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}")
-    return f"epoch {row['epoch']}/{epochs}: {'; '.join(shares)}; {row['seconds']:.1f} s"
+def _in_words(row: EpochRecord, epochs: int) -> str:
+    shares = [f"train loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}"]
+    if row.validation_loss is not None:
+        shares.append(f"validation loss {row.validation_loss:.4f}, accuracy {row.validation_accuracy:.2%}")
+    return f"epoch {row.epoch}/{epochs}: {'; '.join(shares)}"
 
 
 def _run_epoch(state: _State, batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> tuple[float, float]:
@@ -146,7 +139,8 @@ def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def _save(state: _State, path: Path, identity: dict[str, Any]) -> None:
     tensors = {**state.network.state_dict(), **state.optimiser.state()}
-    save_tensors(path, STATE_KIND, _arrays(tensors), {**identity, "history": state.history})
+    rows = [row.model_dump() for row in state.history]
+    save_tensors(path, STATE_KIND, _arrays(tensors), {**identity, "history": rows})
 
 
 def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list[float]) -> None:
@@ -155,20 +149,8 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
     if changed := [name for name in identity if metadata.get(name) != identity[name]]:
         print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
         return
-    state.history = metadata["history"]
+    state.history = [EpochRecord.model_validate(row) for row in metadata["history"]]
     state.optimiser = Adam(state.network.parameters(), schedule[len(state.history) - 1])
     for name, tensor in {**state.network.state_dict(), **state.optimiser.state()}.items():
         tensor.copy_(torch.from_numpy(tensors[name]))
     print(f"{path}: going on after epoch {len(state.history)}", flush=True)
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    with replacing(path) as partial:
-        lines = [
-            ",".join(HISTORY_COLUMNS),
-            *(
-                ",".join("" if row[column] is None else str(row[column]) for column in HISTORY_COLUMNS)
-                for row in history
-            ),
-        ]
-        partial.write_text("\n".join(lines) + "\n")
