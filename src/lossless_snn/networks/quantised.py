@@ -51,7 +51,7 @@ class QuantisedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # In mixed precision the convolution gives 16 bits: too few for what follows to be rounded as it should.
-        x = convolve(x, self.weight, self.layer).float()
+        x = convolve(x, self.weight, self.layer).to(self.gamma.dtype)
         x = F.batch_norm(
             x, self.mean, self.variance, self.gamma, self.beta, self.training, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS
         )
