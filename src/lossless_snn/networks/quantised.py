@@ -32,10 +32,10 @@ class QuantisedLayer(nn.Module):
     """A spiking layer's ANN: convolution -> batch norm -> ReLU -> quantiser, (N, C, H, W) to (N, C', H', W').
 
     The state has the names of the method: weight, gamma, beta, mean, variance. `arithmetic` is the
-    type that the convolution calculates in; what is rounded afterwards has 32 bits.
+    type that the convolution calculates in, if not that of the parameters, which what is rounded afterwards has.
     """
 
-    def __init__(self, layer: Layer, k: int | None, arithmetic: torch.dtype = torch.float32) -> None:
+    def __init__(self, layer: Layer, k: int | None, arithmetic: torch.dtype | None = None) -> None:
         super().__init__()
         self.layer, self.k, self.arithmetic = layer, k, arithmetic
         filters = layer.out_shape[0]
@@ -76,10 +76,11 @@ class QuantisedLayer(nn.Module):
             self.weight[passed, passed] = 1.0 / self.weight[0, 0].numel() ** 0.5
 
     def forward(self, x: Tensor) -> Tensor:
-        x = convolve(x.to(self.arithmetic), self.weight.to(self.arithmetic), self.layer)
+        arithmetic = self.arithmetic or self.weight.dtype
+        x = convolve(x.to(arithmetic), self.weight.to(arithmetic), self.layer)
         if self.k is not None:
             # Without a quantiser the next convolution rounds to the same 16 bits what is left in them here.
-            x = x.float()
+            x = x.to(self.weight.dtype)
         x = F.batch_norm(
             x, self.mean, self.variance, self.gamma, self.beta, self.training, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS
         )
@@ -88,7 +89,7 @@ class QuantisedLayer(nn.Module):
 
 
 class OutputLayer(nn.Module):
-    """The last linear layer, in 32 bits: no bias, no batch norm, no quantiser."""
+    """The last linear layer, in its parameters' type: no bias, no batch norm, no quantiser."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -100,13 +101,13 @@ class OutputLayer(nn.Module):
         nn.init.trunc_normal_(self.weight, std=0.1, a=-0.2, b=0.2, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x.float(), self.weight, self.layer).flatten(1)
+        return convolve(x.to(self.weight.dtype), self.weight, self.layer).flatten(1)
 
 
 class QuantisedNetwork(nn.Sequential):
     """The whole ANN: images (N, C, H, W) to logits (N, classes). `k` None leaves the quantisers out."""
 
-    def __init__(self, layers: tuple[Layer, ...], k: int | None, arithmetic: torch.dtype = torch.float32) -> None:
+    def __init__(self, layers: tuple[Layer, ...], k: int | None, arithmetic: torch.dtype | None = None) -> None:
         hidden = (QuantisedLayer(layer, k, arithmetic) for layer in layers[:-1])
         super().__init__(*hidden, OutputLayer(layers[-1]))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..files.tensors import load_tensors, save_tensors
 from ..networks.quantised import QuantisedNetwork
+from ..runs.history import EpochRecord
 
 KIND = "training state"
 
@@ -40,11 +41,11 @@ def save(
     network: QuantisedNetwork,
     optimiser: Optimiser,
     identity: dict[str, Any],
-    history: list[dict[str, Any]],
+    history: list[EpochRecord],
 ) -> None:
     """Write the state after an epoch, atomically."""
     tensors = {**network.state_dict(), **optimiser.state()}
-    save_tensors(path, KIND, arrays(tensors), {**identity, "history": history})
+    save_tensors(path, KIND, arrays(tensors), {**identity, "history": [row.model_dump() for row in history]})
 
 
 class State:
@@ -56,7 +57,7 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self._tensors, self._metadata = load_tensors(path, KIND)
-        self.history: list[dict[str, Any]] = self._metadata["history"]
+        self.history = [EpochRecord.model_validate(row) for row in self._metadata["history"]]
 
     def differs(self, identity: dict[str, Any]) -> list[str]:
         """What of the identity is another training's."""

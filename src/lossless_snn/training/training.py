@@ -19,27 +19,19 @@ from ..datasets import Images, load
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import accuracy, encode
-from ..files.atomic import replacing
 from ..files.digests import sha256
 from ..files.typed import validate
 from ..networks.device import prepare
 from ..networks.notation import parse
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
+from ..runs import history as histories
+from ..runs.history import EpochRecord
 from . import state as states
 from .adam import Adam
 from .muon import Muon
 from .objective import Objective
 from .training_set import TrainingSet, split
-
-HISTORY_COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-)
 
 
 @dataclass
@@ -91,7 +83,7 @@ class Job:
         recipe, data = self.recipe, find(self.recipe.dataset)
         layers = parse(recipe.network, data.input_shape, data.classes, recipe.padding)
         half = recipe.arithmetic == "bfloat16" or device.type == "cuda"
-        arithmetic = torch.bfloat16 if half else torch.float32
+        arithmetic = torch.bfloat16 if half else None
         network = QuantisedNetwork(layers, quantiser_level(self.identity["precision"]), arithmetic)
         network.initialise(self.identity["seed"], recipe.initialisation == "identity")
         if self.initial is not None:
@@ -122,7 +114,7 @@ def train(
     Args:
         job: What to train.
         out: The checkpoint to write.
-        history_path: The history to write, see `HISTORY_COLUMNS`.
+        history_path: The history to write, see `runs.history`.
         resume: Whether to go on from the last finished epoch.
         threads: Threads to calculate with.
         device: "cpu", "cuda" or "auto".
@@ -143,22 +135,23 @@ def train(
 
     state_path = out.with_suffix(".training")
     identity = job.identity | states.decides_bits(target, threads)
-    history: list[dict[str, Any]] = []
+    history: list[EpochRecord] = []
     if resume and state_path.exists():
         history = epochs.restore(state_path, identity)
     for epoch in range(len(history), epochs.count):
         started = time.perf_counter()
-        row = epochs.run(epoch)
-        if not all(np.isfinite(value) for value in row.values()) or not _finite(network):
+        seen = epochs.run(epoch)
+        tested = validate(network)
+        if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(network):
             raise LosslessError(f"{out}: epoch {epoch + 1} is not finite; lower the learning rate")
-        row |= dict(zip(HISTORY_COLUMNS[4:], validate(network), strict=True))
-        history.append(row)
+        values = (epoch + 1, *seen, *tested)
+        history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, values, strict=True))))
         states.save(state_path, network, epochs.optimiser, identity, history)
-        _write_history(history_path, history)
+        histories.write(history_path, history)
         seconds = time.perf_counter() - started
-        print(f"{job.title}, {_in_words(row, epochs.count)}; {seconds:.1f} s", flush=True)
+        print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
 
-    _write_history(history_path, history)
+    histories.write(history_path, history)
     metadata = {**job.identity, "epochs": epochs.count, "training_images": len(training)}
     checkpoint = Checkpoint(states.arrays(network.state_dict()), metadata)
     checkpoint.save(out)
@@ -181,7 +174,7 @@ class _Epochs:
         index = next(i for i, end in enumerate(self._ends) if epoch < end)
         return self._job.recipe.phases[index], self._ends[index - 1] if index else 0
 
-    def restore(self, path: Path, identity: dict[str, Any]) -> list[dict[str, Any]]:
+    def restore(self, path: Path, identity: dict[str, Any]) -> list[EpochRecord]:
         """Go back to the state of the last finished epoch, unless it belongs to another training; its history."""
         saved = states.State(path)
         if differing := saved.differs(identity):
@@ -191,8 +184,8 @@ class _Epochs:
         print(f"{path}: going on after epoch {len(saved.history)}", flush=True)
         return saved.history
 
-    def run(self, epoch: int) -> dict[str, Any]:
-        """Train for one epoch; its row of the history, as seen while training."""
+    def run(self, epoch: int) -> tuple[float, float, float]:
+        """Train for one epoch; its first learning rate, and the mean loss and the accuracy as seen while training."""
         phase, first = self._phase(epoch)
         if epoch == first:
             self.optimiser = self._job.optimiser(self._network)
@@ -209,8 +202,8 @@ class _Epochs:
             losses += loss.detach()
             correct += (logits.detach().argmax(1) == labels).sum()
             images += len(labels)
-        seen = (epoch + 1, phase.rate((epoch - first) * batches, phase.epochs * batches))
-        return dict(zip(HISTORY_COLUMNS, (*seen, losses.item() / batches, correct.item() / images), strict=False))
+        first_rate = phase.rate((epoch - first) * batches, phase.epochs * batches)
+        return first_rate, losses.item() / batches, correct.item() / images
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         return tqdm(
@@ -235,20 +228,8 @@ def _finite(network: QuantisedNetwork) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
 
 
-def _in_words(row: dict[str, Any], epochs: int) -> str:
-    shares = [f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
-    if row["validation_loss"] is not None:
-        shares.append(f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}")
-    return f"epoch {row['epoch']}/{epochs}: {'; '.join(shares)}"
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    with replacing(path) as partial:
-        lines = [
-            ",".join(HISTORY_COLUMNS),
-            *(
-                ",".join("" if row[column] is None else str(row[column]) for column in HISTORY_COLUMNS)
-                for row in history
-            ),
-        ]
-        partial.write_text("\n".join(lines) + "\n")
+def _in_words(row: EpochRecord, epochs: int) -> str:
+    shares = [f"train loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}"]
+    if row.validation_loss is not None:
+        shares.append(f"validation loss {row.validation_loss:.4f}, accuracy {row.validation_accuracy:.2%}")
+    return f"epoch {row.epoch}/{epochs}: {'; '.join(shares)}"
