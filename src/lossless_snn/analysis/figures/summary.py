@@ -8,8 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...config.figure_style import FigureStyle
 from ...datasets.catalogue import find
-from ..captions import precision_title
-from ..results import Results
+from ..results import Results, precision_title
 from .style import INK, MUTED, colours
 
 _OURS = {"linestyle": "none", "markersize": 7, "marker": "o"}
