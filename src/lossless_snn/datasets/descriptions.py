@@ -86,7 +86,7 @@ class Description(Strict):
         if crop and crop > min(self.shape[1:]):
             raise ValueError(f"encoding: a crop of {crop} x {crop} does not fit into {self.shape[1]} x {self.shape[2]}")
         if crop and self.encoding.chosen().peak(self.shape) > _LARGEST_INPUT:
-            raise ValueError(f"encoding: inputs of a crop of {crop} x {crop} have more than 24 bits; take a smaller one")
+            raise ValueError(f"encoding: a crop of {crop} x {crop} gives inputs of more than 24 bits")
         return self
 
 

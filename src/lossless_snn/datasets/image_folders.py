@@ -9,7 +9,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -69,12 +70,12 @@ class PictureFolder:
     Attributes:
         path: The folder.
         classes: Names of the classes' folders in each split, sorted.
-        files: Size in bytes and time of the last change in nanoseconds, by "split/class/name".
+        files: Size in bytes and time of the last change in nanoseconds, by "split/class/name", sorted.
     """
 
     path: Path
-    classes: dict[Split, list[str]] = field(default_factory=dict)
-    files: dict[str, tuple[int, int]] = field(default_factory=dict)
+    classes: dict[Split, list[str]]
+    files: dict[str, tuple[int, int]]
 
     def listing(self) -> str:
         """SHA-256 over names and sizes: notices at once what was added, removed or replaced by another size."""
@@ -84,22 +85,21 @@ class PictureFolder:
 
     def state(self) -> str:
         """SHA-256 over names, sizes and times of change: the same for as long as nobody has written to a file."""
-        return _digest(f"{size} {changed}  {name}" for name, (size, changed) in sorted(self.files.items()))
+        return _digest(f"{size} {changed}  {name}" for name, (size, changed) in self.files.items())
 
-    def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+    def read(self, name: str) -> tuple[bytes, str]:
+        """A file's content and its SHA-256."""
+        content = (self.path / name).read_bytes()
+        return content, hashlib.sha256(content).hexdigest()
 
     def labels(self, split: Split) -> dict[str, int]:
         """The split's pictures and the places of their classes, in the order in which they are stored.
 
         By the SHA-256 of their names: so the first n of them, and the last, are a fair mixture.
         """
-        names = in_order(name for name in self.files if name.startswith(f"{split}/"))
+        names = [name for name in self.files if name.startswith(f"{split}/")]
+        names.sort(key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
         return {name: self.classes[split].index(name.split("/")[1]) for name in names}
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
 
 
 def content_digest(digests: dict[str, str]) -> str:
@@ -112,7 +112,7 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def prepare(spec: ImageFolder, destination: Path, local: Path | None = None) -> str:
-    """Make the decoded pictures of a data set present and verified; returns where they came from.
+    """Make the decoded pictures of a data set present and verified.
 
     Pictures are decoded where no cache matches names and contents of all of them; a cache that is whole serves
     without pictures. Contents are compared once, and again after a time of change has moved: reading sixty
@@ -121,66 +121,70 @@ def prepare(spec: ImageFolder, destination: Path, local: Path | None = None) -> 
     Args:
         spec: The data set.
         destination: The folder below which the decoded files lie.
-        local: Where the pictures may lie as well: they are in `destination`/NAME or in `local`/NAME, the first
-            of them that exists.
+        local: A second folder, below which the pictures may lie as well.
+
+    Returns:
+        Where the files came from, for a person to read.
 
     Raises:
-        LosslessError: There is neither a cache nor a picture; or a picture, class or folder cannot be used.
+        LosslessError: There is neither a cache nor a picture, or a picture, class or folder cannot be used.
     """
     try:
-        return _prepare(spec, destination, local)
+        cached, path = _cached(spec, destination), picture_folder(spec.name, destination, local)
+        if path is None and not cached:
+            places = " and ".join(printable(root / spec.name) for root in (destination, local) if root)
+            raise LosslessError(
+                f"{spec.name}: no pictures: looked in {places} for train/<class>/* and test/<class>/*; put them there, "
+                "or name the folder that their folder lies in in LOSSLESS_SNN_DATA or in data.root of the configuration"
+            )
+        if path is None:
+            return ALREADY_THERE
+        found, seen = scan(path), spec.paths(destination)[MANIFEST].with_name(_SEEN)
+        if cached and _is_of(cached, found, seen):
+            return ALREADY_THERE
+        manifest = _decode(spec, found, destination)
+        write_text(seen, f"{found.state()} {manifest.pictures}\n")
+        return f"decoded from {printable(path)}"
     except OSError as error:
         raise LosslessError(f"{printable(error.filename or destination)}: {error.strerror}") from None
 
 
 def present_listing(name: str, destination: Path, local: Path | None = None) -> str | None:
     """The digest of the pictures' names and sizes; of those that were decoded, where none are at hand."""
-    folder = picture_folder(name, destination, local)
-    if folder:
+    if folder := picture_folder(name, destination, local):
         return scan(folder).listing()
     manifest = read_manifest(decoded_paths(name, destination)[MANIFEST])
     return manifest and manifest.listing
 
 
 def picture_folder(name: str, destination: Path, local: Path | None = None) -> Path | None:
-    """Where the pictures of a data set lie; None if they are not at hand."""
-    folders = (root / name for root in _roots(destination, local))
+    """Where the pictures of a data set lie, `destination`/NAME or `local`/NAME; None if they are not at hand."""
+    folders = [root.expanduser() / name for root in (destination, local) if root]
     return next((folder for folder in folders if any((folder / split).is_dir() for split in SPLITS)), None)
-
-
-def _roots(destination: Path, local: Path | None) -> list[Path]:
-    return [destination] if local is None else [destination, local.expanduser()]
 
 
 def scan(path: Path) -> PictureFolder:
     """What lies in a folder of pictures; raises LosslessError for what does not belong there."""
-    found = PictureFolder(path)
+    classes, files = {}, {}
     try:
         for split in SPLITS:
-            folders = sorted(_visible(path / split))
-            found.classes[split] = [folder.name for folder in folders]
+            folders = _visible(path / split)
+            classes[split] = [folder.name for folder in folders]
             for folder in folders:
-                _check_class(folder, split)
-                for file in _visible(folder):
-                    found.files[f"{split}/{folder.name}/{file.name}"] = _size_and_change(file)
+                if not folder.is_dir():
+                    raise LosslessError(f"{printable(folder)}: lies in no folder of a class")
+                if folder.name != folder.name.encode(errors="replace").decode():
+                    raise LosslessError(f"{printable(folder)}: the name of a class must be UTF-8")
+                files |= {f"{split}/{folder.name}/{file.name}": _size_and_change(file) for file in _visible(folder)}
     except OSError as error:
         raise LosslessError(f"{printable(error.filename)}: {error.strerror}") from None
-    return found
+    return PictureFolder(path, classes, dict(sorted(files.items())))
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder; nothing where there is none."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    return [path for path in found if not path.name.startswith(".") and path.name.lower() not in _LEFT_BEHIND]
-
-
-def _check_class(folder: Path, split: Split) -> None:
-    if not folder.is_dir():
-        raise LosslessError(f"{printable(folder)}: lies in no folder of a class (expected {split}/<class>/*)")
-    try:
-        folder.name.encode()
-    except UnicodeEncodeError:
-        raise LosslessError(f"{printable(folder)}: a class whose name is no UTF-8; rename the folder") from None
+    """What lies in a folder, sorted; nothing where there is none."""
+    names = os.listdir(folder) if folder.is_dir() else ()
+    return [folder / name for name in sorted(names) if name[0] != "." and name.lower() not in _LEFT_BEHIND]
 
 
 def _size_and_change(file: Path) -> tuple[int, int]:
@@ -188,94 +192,57 @@ def _size_and_change(file: Path) -> tuple[int, int]:
     if stat.S_ISDIR(status.st_mode):
         raise LosslessError(f"{printable(file)}: a folder among the pictures of a class; take it out")
     if not stat.S_ISREG(status.st_mode):
-        raise LosslessError(f"{printable(file)}: no regular file among the pictures of a class; take it out")
+        raise LosslessError(f"{printable(file)}: no regular file; take it out")
     if status.st_size > LARGEST_FILE:
         raise LosslessError(f"{printable(file)}: {status.st_size:,} bytes; a picture has {LARGEST_FILE:,} at the most")
     return status.st_size, status.st_mtime_ns
 
 
-def _prepare(spec: ImageFolder, destination: Path, local: Path | None) -> str:
-    cached = _cached(spec, destination)
-    path = picture_folder(spec.name, destination, local)
-    if path is None:
-        if cached:
-            return ALREADY_THERE
-        places = " and ".join(printable(root / spec.name) for root in _roots(destination, local))
+def _check_classes(spec: ImageFolder, found: PictureFolder) -> list[str]:
+    """The classes; raises LosslessError unless they are those of the description, with pictures in both splits."""
+    present = sorted({*found.classes["train"], *found.classes["test"]})
+    if spec.class_names is None and len(present) != spec.classes:
+        shown = printable(", ".join(present if len(present) <= 12 else [*present[:12], "..."]))
         raise LosslessError(
-            f"{spec.name}: no pictures: looked in {places} for train/<class>/* and test/<class>/*; put them there, or "
-            "name the folder that their folder lies in in LOSSLESS_SNN_DATA or in data.root of the configuration"
+            f"{printable(found.path)}: {len(present)} classes ({shown}), but {spec.description} says {spec.classes}"
         )
-    found, seen = scan(path), spec.paths(destination)[MANIFEST].with_name(_SEEN)
-    if cached and cached.listing == found.listing():
-        stamp = _stamp(found, cached)
-        if seen.is_file() and seen.read_bytes() == stamp.encode():
-            return ALREADY_THERE
-        if cached.pictures == content_digest({name: _content_sha256(found.read(name)) for name in found.files}):
-            write_text(seen, stamp)
-            return ALREADY_THERE
-    _check_classes(spec, found)
-    write_text(seen, _stamp(found, _decode(spec, found, destination)))
-    return f"decoded from {printable(path)}"
-
-
-def _stamp(found: PictureFolder, manifest: Manifest) -> str:
-    """What stands for "these files, as they are, have these contents"."""
-    return f"{found.state()} {manifest.pictures}\n"
-
-
-def _content_sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _check_classes(spec: ImageFolder, found: PictureFolder) -> None:
-    """Raise LosslessError, naming the folder, unless both splits have pictures of all classes of the description."""
-    train, test = (found.path / split for split in SPLITS)
+    expected = list(spec.class_names or present)
+    if unknown := [name for name in present if name not in expected]:
+        raise LosslessError(
+            f"{printable(found.path)}: class '{printable(unknown[0])}' is not among the classes of {spec.description}"
+        )
     full = {tuple(name.split("/")[:2]) for name in found.files}
-    for split in SPLITS:
-        if not any((split, name) in full for name in found.classes[split]):
-            raise LosslessError(f"{printable(found.path / split)}: no pictures (expected {split}/<class>/*)")
-    names = sorted({name for classes in found.classes.values() for name in classes})
-    if spec.class_names is None and len(names) != spec.classes:
-        shown = printable(", ".join(names if len(names) <= 12 else [*names[:12], "..."]))
-        raise LosslessError(
-            f"{printable(found.path)}: {len(names)} classes ({shown}), but {spec.description} says {spec.classes}"
-        )
-    for name in spec.class_names or ():
-        if name not in names:
-            raise LosslessError(f"{printable(train / name)}: no such folder, but {spec.description} has this class")
-    for name in names:
-        if name not in (spec.class_names or names):
-            raise LosslessError(
-                f"{printable(found.path)}: class '{printable(name)}' is not among the classes of {spec.description}"
-            )
-        for split, folder, other in (("train", train, test), ("test", test, train)):
-            if name not in found.classes[split]:
-                raise LosslessError(f"{printable(folder / name)}: no such folder, but {printable(other)} has this class")
-            if (split, name) not in full:
-                raise LosslessError(f"{printable(folder / name)}: a class without pictures")
+    for split, name in product(SPLITS, expected):
+        if name not in found.classes[split]:
+            why = "no such folder; every class has one in train/ and in test/"
+        elif (split, name) not in full:
+            why = "a class without pictures"
+        else:
+            continue
+        raise LosslessError(f"{printable(found.path / split / name)}: {why}")
+    return expected
 
 
 def _decode(spec: ImageFolder, found: PictureFolder, destination: Path) -> Manifest:
     """Write the IDX files, one picture in memory at a time, and last the manifest; returns that."""
-    paths, files, digests, counts = spec.paths(destination), {}, {}, {}
+    classes, paths = _check_classes(spec, found), spec.paths(destination)
+    files, digests, counts = {}, {}, {}
     for split in SPLITS:
-        labels = found.labels(split)
-        images, classes = (paths[name] for name in DECODED_FILES[split])
-        with replacing(images) as partial, partial.open("wb") as stream:
+        labels, (images_name, labels_name) = found.labels(split), DECODED_FILES[split]
+        with replacing(paths[images_name]) as partial, partial.open("wb") as stream:
             stream.write(idx.header((len(labels), *spec.shape)))
             for name in tqdm(labels, f"{spec.name}: {split}", unit=" pictures", disable=None, leave=False):
-                content = found.read(name)
-                digests[name] = _content_sha256(content)
+                content, digests[name] = found.read(name)
                 stream.write(read_picture(content, spec.shape, found.path / name).tobytes())
-        with replacing(classes) as partial:
+        with replacing(paths[labels_name]) as partial:
             idx.write(partial, np.array(list(labels.values()), np.uint8))
-        files |= {path.name: sha256(path) for path in (images, classes)}
-        counts[split] = _counts(list(labels.values()), found.classes[split])
+        files |= {name: sha256(paths[name]) for name in DECODED_FILES[split]}
+        counts[split] = _counts(np.array(list(labels.values())), classes)
     manifest = Manifest(
         pictures=content_digest(digests),
         listing=found.listing(),
         shape=spec.shape,
-        classes=tuple(found.classes["train"]),
+        classes=tuple(classes),
         counts=counts,
         files=files,
     )
@@ -283,8 +250,8 @@ def _decode(spec: ImageFolder, found: PictureFolder, destination: Path) -> Manif
     return manifest
 
 
-def _counts(labels: np.ndarray | list[int], classes: Iterable[str]) -> _Counts:
-    return {name: int((np.asarray(labels) == label).sum()) for label, name in enumerate(classes)}
+def _counts(labels: np.ndarray, classes: Iterable[str]) -> dict[str, int]:
+    return {name: int((labels == label).sum()) for label, name in enumerate(classes)}
 
 
 def _cached(spec: ImageFolder, destination: Path) -> Manifest | None:
@@ -293,23 +260,33 @@ def _cached(spec: ImageFolder, destination: Path) -> Manifest | None:
     manifest = read_manifest(paths[MANIFEST])
     if manifest is None or manifest.shape != spec.shape or len(manifest.classes) != spec.classes:
         return None
-    if spec.class_names not in (None, manifest.classes) or set(manifest.counts) != set(SPLITS):
+    if spec.class_names not in (None, manifest.classes) or manifest.counts.keys() != set(SPLITS):
         return None
-    for name in [name for pair in DECODED_FILES.values() for name in pair]:
-        if not paths[name].is_file() or sha256(paths[name]) != manifest.files.get(name):
-            print(f"lossless-snn: {paths[name]}: missing or damaged, decoding the pictures again", file=sys.stderr)
+    for split, names in DECODED_FILES.items():
+        for path in map(paths.__getitem__, names):
+            if not path.is_file() or sha256(path) != manifest.files.get(path.name):
+                print(f"lossless-snn: {path}: missing or damaged, decoding the pictures again", file=sys.stderr)
+                return None
+        images, labels = paths[names[0]], idx.read(paths[names[1]])
+        header, counts = idx.header((len(labels), *spec.shape)), manifest.counts[split]
+        with images.open("rb") as stream:
+            has_header = stream.read(len(header)) == header
+        if not has_header or labels.shape != (sum(counts.values()),) or _counts(labels, manifest.classes) != counts:
             return None
-    return manifest if all(_agrees(manifest, paths, split) for split in SPLITS) else None
+    return manifest
 
 
-def _agrees(manifest: Manifest, paths: dict[str, Path], split: Split) -> bool:
-    """Whether a split's files have the images that the manifest counts."""
-    images, labels = (paths[name] for name in DECODED_FILES[split])
-    found, counts = idx.read(labels), manifest.counts[split]
-    header = idx.header((len(found), *manifest.shape))
-    with images.open("rb") as stream:
-        fits = stream.read(len(header)) == header and found.shape == (sum(counts.values()),)
-    return fits and _counts(found, manifest.classes) == counts
+def _is_of(manifest: Manifest, found: PictureFolder, seen: Path) -> bool:
+    """Whether a manifest is of these pictures, by what was `seen` last time or by their contents."""
+    if manifest.listing != found.listing():
+        return False
+    stamp = f"{found.state()} {manifest.pictures}\n"
+    if seen.is_file() and seen.read_bytes() == stamp.encode():
+        return True
+    if manifest.pictures != content_digest({name: found.read(name)[1] for name in found.files}):
+        return False
+    write_text(seen, stamp)
+    return True
 
 
 def read_manifest(path: Path) -> Manifest | None:

@@ -47,7 +47,8 @@ def read_plain(stream: IO[bytes], where: str, path: str | Path, kind: str) -> An
     except LosslessError:
         raise
     except Exception as error:  # whatever a damaged stream makes the interpreter stumble over
-        raise LosslessError(f"{where} cannot be read ({type(error).__name__}: {_quoted(error)}); get it again") from None
+        reason = f"{type(error).__name__}: {_quoted(error)}"
+        raise LosslessError(f"{where} cannot be read ({reason}); get it again") from None
 
 
 def read_object_array(content: bytes, where: str, path: str | Path, kind: str) -> np.ndarray:
