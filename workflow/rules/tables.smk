@@ -25,30 +25,23 @@ rule table:
         mem_mb=1000,
         runtime=5,
     params:
-        runs=run_folders,
-        energies=energies,
-        dataset=dataset,
-        code=code("cli.commands.table"),
+        **recorded("table", runs=run_folders, energies=energies, dataset=dataset),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn table {params.runs} --out {output.csv} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
 
 
 SUMMARY = "results/{budget}/summary"
 
 
-def summarised(wildcards):
-    """Experiments that are asked for or were made before here, the published ones first, in their order."""
-    made = {name for budget, name in made_before() if budget == wildcards.budget} | set(settings.experiments)
-    order = [*published_experiments(), *sorted(made)]
-    return [name for name in dict.fromkeys(order) if name in made]
-
-
 def over_all(collect):
-    """An input or param: what `collect` gives for each of the experiments in the summary."""
+    """An input or param: what `collect` gives for each of the experiments that the summary compares."""
     return lambda wildcards: [
-        path for name in summarised(wildcards) for path in collect({"budget": wildcards.budget, "experiment": name})
+        path
+        for name in settings.summary.get(wildcards.budget, ())
+        for path in collect({"budget": wildcards.budget, "experiment": name})
     ]
 
 
@@ -80,10 +73,9 @@ rule summary:
         mem_mb=1000,
         runtime=5,
     params:
-        runs=over_all(run_folders),
-        energies=energies,
-        code=code("cli.commands.summary"),
+        **recorded("summary", runs=over_all(run_folders), energies=energies),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:
-        "lossless-snn summary {params.runs} --out {output.csv} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"

@@ -13,12 +13,10 @@ rule train:
         mem_mb=3000,
         runtime=lambda wildcards: {"quick": 60, "paper": 24 * 60}[wildcards.budget],
     params:
-        recipe=recipe,
-        dataset=dataset,
-        code=code("cli.commands.train"),
+        **recorded("train", recipe=recipe, dataset=dataset),
     message:
         "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn train {wildcards.experiment} --precision {wildcards.precision} --seed {wildcards.seed}"
-        " --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume"
+        "lossless-snn record {params.job:q} train {wildcards.experiment}"
+        " --precision {wildcards.precision} --seed {wildcards.seed} --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume"
         " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee {log}"

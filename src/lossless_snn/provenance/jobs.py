@@ -125,9 +125,7 @@ def decisive(command: str) -> str:
     """A command line without the options that say how it runs and do not decide the result."""
     words = shlex.split(command)
     return shlex.join(
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if not {before, word} & set(_EXECUTION_OPTIONS)
+        word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(_EXECUTION_OPTIONS)
     )
 
 
