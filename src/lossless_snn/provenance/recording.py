@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import LosslessError
 from ..files.digests import sha256
+from ..files.locks import locked
 from .circumstances import Circumstances
 from .fingerprint import PACKAGE
 from .jobs import RESULTS, Job
@@ -33,12 +34,13 @@ def recording(job: Job) -> Iterator[None]:
 
     Raises:
         LosslessError: The code is not the job's, or was edited before all of it was loaded; an input is
-            not what the job that made it left, or is no published raw data; an output is not there.
+            not what the job that made it left, or is no published raw data; an output is not there; another
+            process runs the job now.
     """
-    circumstances = Circumstances()
-    write_record(job.place, None)
-    succeeded = False
-    try:
+    # A job outlives the workflow engine that was killed over it.
+    lock = job.place.file.parent / "jobs" / f"{job.place.name}.lock"
+    with locked(lock, busy="another process runs this job now; wait for it, or end it"), _attempt(job):
+        write_record(job.place, None)
         with _code_of(job):
             inputs = _described(job.inputs)
             _refuse_altered(job, inputs)
@@ -46,6 +48,15 @@ def recording(job: Job) -> Iterator[None]:
         outputs = _described(job.outputs)
         keep_sources(job.code, job.command)
         write_record(job.place, _record(job, inputs, outputs))
+
+
+@contextmanager
+def _attempt(job: Job) -> Iterator[None]:
+    """Write the circumstances of the block, whether it succeeds or not."""
+    circumstances = Circumstances()
+    succeeded = False
+    try:
+        yield
         succeeded = True
     finally:
         circumstances.append(job.place, succeeded)

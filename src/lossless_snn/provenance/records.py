@@ -4,10 +4,8 @@ A record holds nothing that differs when the same job is run again: when and whe
 `circumstances`. Jobs that run side by side, also on several machines, write to one file under a lock.
 """
 
-import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import LosslessError
 from ..files.atomic import write_json
+from ..files.locks import locked
 from .jobs import RESULTS, Job, Place
 from .sources import present_code
 
@@ -106,7 +105,8 @@ def write_record(place: Place, record: Mapping[str, Any] | None) -> None:
     Raises:
         LosslessError: The file that is there is damaged, or its file system knows no locks.
     """
-    with _locked(place.file):
+    # Not on the file itself, which is replaced.
+    with locked(place.file.parent / "jobs" / "provenance.lock"):
         jobs = _read(place.file)
         if record is None and place.name not in jobs:
             return
@@ -159,22 +159,3 @@ def _checked(place: Place, record: Any) -> dict[str, Any]:
         inside = ".".join(map(str, first["loc"]))
         raise LosslessError(f"{place}: {inside}: {first['msg']}; {_MEND}") from None
     return record
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Alone among all who write to `file`, on whatever machine of a shared file system.
-
-    A lock of the file system (POSIX): it goes when its process does, however that ends. Not on the file
-    itself, which is replaced.
-    """
-    lock = file.parent / "jobs" / "provenance.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "a") as held:
-        try:
-            fcntl.lockf(held, fcntl.LOCK_EX)
-        except OSError as error:
-            raise LosslessError(
-                f"{lock}: cannot be locked ({error.strerror}); results/ must be on a file system with locks"
-            ) from None
-        yield
