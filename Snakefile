@@ -12,7 +12,8 @@ from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.config.energy import ENERGY, read_energies
 from lossless_snn.errors import LosslessError
 from lossless_snn.config.experiment import EXPERIMENT_FOLDER
-from lossless_snn.provenance.fingerprint import fingerprint
+from lossless_snn.provenance.entries import command_code
+from lossless_snn.config import parameters
 from lossless_snn.config.settings import read_settings, requested_experiment
 
 min_version("9.27")

@@ -13,7 +13,7 @@ rule convert:
         runtime=5,
     params:
         dataset=dataset,
-        code=code("cli.commands.convert"),
+        code=code("convert"),
     message:
         "Convert {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -13,7 +13,7 @@ rule evaluate:
     params:
         limit=limit,
         dataset=dataset,
-        code=code("cli.commands.evaluate"),
+        code=code("evaluate"),
     message:
         "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

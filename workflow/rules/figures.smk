@@ -47,8 +47,8 @@ for name in FIGURES:
             style=style,
             energies=figure_energies,
             dataset=dataset,
-            # `figure NAME` runs lossless_snn.analysis.figures.NAME.
-            code=code("cli.commands.figure", "analysis.figures.{figure}"),
+            compared_with=compared_with,
+            code=code("figure {figure}"),
         message:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:

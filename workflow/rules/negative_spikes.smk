@@ -19,11 +19,10 @@ def negative_spikes(budget, experiment):
 
 def comparison(wildcards):
     """Time steps, test images, and images simulated at once, as the command's options."""
-    settings = experiment(wildcards)
-    return (
-        f"--steps {settings.comparison.steps} --limit {settings.comparison.images}"
-        f" --batch-size {settings.simulation.batch_size}"
-    )
+    return "--steps {} --limit {} --batch-size {}".format(*comparison_options(wildcards))
+
+
+comparison_options = of_experiment(parameters.comparison_options, "experiment")
 
 
 rule compare_neurons:
@@ -44,7 +43,7 @@ rule compare_neurons:
         folder=subpath(output[0], parent=True),
         options=comparison,
         dataset=dataset,
-        code=code("cli.commands.compare_neurons"),
+        code=code("compare-neurons"),
     message:
         "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
@@ -75,7 +74,8 @@ rule table_neurons:
     params:
         runs=run_folders,
         dataset=dataset,
-        code=code("cli.commands.table_neurons"),
+        compared_with=compared_with,
+        code=code("table-neurons"),
     message:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:

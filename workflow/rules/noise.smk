@@ -21,7 +21,7 @@ rule noise:
     params:
         seeds=settings.noise.seeds,
         dataset=dataset,
-        code=code("cli.commands.noise"),
+        code=code("noise"),
     message:
         "Test under noise {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -32,25 +32,33 @@ wildcard_constraints:
     figure="|".join(FIGURES),
 
 
-# Which modules each fingerprint was taken from.
-code_modules = {}
-
-
-def code(*modules):
+def code(command):
     """A param: fingerprint of the code that a command executes, taken only if its rule is in use."""
+    return lambda wildcards: command_code(command.format(**wildcards))
+
+
+def of_experiment(parameter, *wildcard_names):
+    """What a function of `config.parameters` gives, as it was when this run began to need it."""
+
+    @cache
+    def read(*values):
+        return parameter(*values)
 
     def of_job(wildcards):
-        entries = [f"lossless_snn.{module.format(**wildcards)}" for module in modules]
-        digest = fingerprint(*entries)
-        code_modules[digest] = entries
-        return digest
+        experiment(wildcards)  # if it is wrong, it says so
+        return read(*(wildcards[name] for name in wildcard_names))
 
     return of_job
 
 
 def recipe(wildcards):
     """A param: all that decides what training gives, as JSON."""
-    return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
+    return json.dumps(training_recipe_of(wildcards), sort_keys=True)
+
+
+training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "budget")
+# A param: whose published values stand beside ours.
+compared_with = of_experiment(parameters.compared_with, "experiment")
 
 
 def experiment(wildcards):

@@ -15,8 +15,7 @@ def described(step, command, seen):
     params = dict(seen["params"].items())
     fingerprint = params.pop("code")
     wildcards = dict(seen["wildcards"].items())
-    modules = code_modules[fingerprint]
-    return Job.described(step.name, wildcards, params, command, fingerprint, modules, seen["input"], seen["output"])
+    return Job.described(step.name, wildcards, params, command, fingerprint, seen["input"], seen["output"])
 
 
 def recorded(step, run):

@@ -28,7 +28,8 @@ rule table:
         runs=run_folders,
         energies=energies,
         dataset=dataset,
-        code=code("cli.commands.table"),
+        compared_with=compared_with,
+        code=code("table"),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
@@ -50,6 +51,21 @@ def over_all(collect):
     return lambda wildcards: [
         path for name in summarised(wildcards) for path in collect({"budget": wildcards.budget, "experiment": name})
     ]
+
+
+def datasets(wildcards):
+    """A param: the data set of each experiment in the summary, as JSON."""
+    return of_each(lambda place: json.loads(dataset(place)), wildcards)
+
+
+def all_compared_with(wildcards):
+    """A param: whose published values stand beside those of each experiment in the summary, as JSON."""
+    return of_each(compared_with, wildcards)
+
+
+def of_each(parameter, wildcards):
+    names = summarised(wildcards)
+    return json.dumps({name: parameter({"budget": wildcards.budget, "experiment": name}) for name in names})
 
 
 rule summary:
@@ -82,7 +98,9 @@ rule summary:
     params:
         runs=over_all(run_folders),
         energies=energies,
-        code=code("cli.commands.summary"),
+        datasets=datasets,
+        compared_with=all_compared_with,
+        code=code("summary"),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:

@@ -15,7 +15,7 @@ rule train:
     params:
         recipe=recipe,
         dataset=dataset,
-        code=code("cli.commands.train"),
+        code=code("train"),
     message:
         "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -43,7 +43,7 @@ class Sources:
         covered: Parameters by the dotted names of definitions that bear no mark, but shall count as if they did.
     """
 
-    def __init__(self, package: Path, covered: Mapping[str, Iterable[str]] = {}) -> None:  # noqa: B006 (read only)
+    def __init__(self, package: Path, covered: Mapping[str, Iterable[str]] = {}) -> None:
         self._package = Package(package)
         self._covered = {name: tuple(parameters) for name, parameters in covered.items()}
         self._texts: dict[Reference, Text] = {}
@@ -88,8 +88,10 @@ class Sources:
             if names is None:
                 names = [name for name in module.definitions if not name.startswith("_")]
             found = [target for name in names for target in self._package.follow(Binding(entry, name), [])]
-            return [*dict.fromkeys(target.subject for target in found if isinstance(target.subject, Reference)),
-                    *([] if found else [Reference(entry, ON_IMPORT)])]
+            return [
+                *dict.fromkeys(target.subject for target in found if isinstance(target.subject, Reference)),
+                *([] if found else [Reference(entry, ON_IMPORT)]),
+            ]
         module, _, name = entry.rpartition(".")
         found = self._package.resolve(module, [name]) if module in self._package else []
         if not found:

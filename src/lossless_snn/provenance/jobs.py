@@ -18,8 +18,8 @@ _MANNER = ("--threads", "--device")
 class Job:
     """What is to run, or ran. Paths are relative to the project's folder.
 
-    `params` decide the result beside the inputs; `code` is the fingerprint of the code that the command executes,
-    which starts from `modules`; `command` is the command line.
+    `params` decide the result beside the inputs; `command` is the command line, and `code` the fingerprint of the
+    code that it executes.
     """
 
     rule: str
@@ -27,7 +27,6 @@ class Job:
     params: dict[str, Any]
     command: str
     code: str
-    modules: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -39,7 +38,6 @@ class Job:
         params: Mapping[str, Any],
         command: str,
         code: str,
-        modules: Iterable[str],
         inputs: Iterable[Any],
         outputs: Iterable[Any],
     ) -> "Job":
@@ -50,7 +48,6 @@ class Job:
             params={name: _plain(params[name]) for name in sorted(params)},
             command=command,
             code=code,
-            modules=tuple(modules),
             inputs=tuple(sorted(map(str, inputs))),
             outputs=tuple(sorted(map(str, outputs))),
         )

@@ -260,7 +260,7 @@ def _defaults(arguments: ast.arguments) -> list[ast.expr]:
 
 
 def is_silent(node: object) -> bool:
-    """Whether a statement does nothing: a docstring or another constant on its own, `pass`, what says where names are."""
+    """Whether a statement does nothing: a docstring or another constant on its own, `pass`, a declaration of names."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Pass | ast.Global | ast.Nonlocal)

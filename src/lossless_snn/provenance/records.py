@@ -32,7 +32,6 @@ class _File(BaseModel):
 
 class _Code(BaseModel):
     fingerprint: str
-    modules: list[str]
     sources: Annotated[dict[str, str], Field(min_length=1)]
 
 
@@ -70,8 +69,8 @@ def recording(job: Job) -> Iterator[None]:
         "git": _git_state(),
         "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    as_planned = present_code(job.modules) == job.code
-    sources = keep_sources(job.code, job.modules) if as_planned else None
+    as_planned = present_code(job.command) == job.code
+    sources = keep_sources(job.code, job.command) if as_planned else None
     clock = time.monotonic()
     yield
     if not as_planned:
@@ -85,7 +84,7 @@ def recording(job: Job) -> Iterator[None]:
             "wildcards": job.wildcards,
             "params": job.params,
             "command": job.command,
-            "code": {"fingerprint": job.code, "modules": job.modules, "sources": {str(sources): sha256(sources)}},
+            "code": {"fingerprint": job.code, "sources": {str(sources): sha256(sources)}},
             "inputs": before["inputs"],
             "outputs": _described(job.outputs),
             **_manner(job),
@@ -129,8 +128,7 @@ def recorded_job(record: dict[str, Any]) -> Job:
         record["wildcards"],
         record["params"],
         record["command"],
-        present_code(record["code"]["modules"]),
-        record["code"]["modules"],
+        present_code(record["command"]),
         record["inputs"],
         record["outputs"],
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 from threading import Lock
 
 from ..files.atomic import replacing
+from .entries import entries
 from .fingerprint import PACKAGE, Sources
 from .jobs import RESULTS
 
-# The command line itself, which every job enters by, and what the environment was made from.
-_ENTRY = ("lossless_snn.__main__", "lossless_snn.cli.main")
+# What `python -m lossless_snn` runs, and what the environment was made from.
+_START = "lossless_snn.__main__"
 _PROJECT_FILES = ("pyproject.toml", "requirements.lock")
 _ARCHIVES = RESULTS / "sources"
 
@@ -30,29 +31,29 @@ def archives() -> list[Path]:
     return sorted(_ARCHIVES.glob("*.tar.xz"))
 
 
-def present_code(modules: Iterable[str]) -> str:
-    """The fingerprint of `modules` as they are on disk now, whatever this process has read before."""
-    return _fingerprint(tuple(modules), _contents())
+def present_code(command: str) -> str:
+    """The fingerprint of the code that a command line runs, as it is on disk now, whatever was read before."""
+    return _sources(_contents()).fingerprint(*entries(command))
 
 
 def _contents() -> tuple[bytes, ...]:
     return tuple(path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")))
 
 
-@lru_cache(maxsize=64)
-def _fingerprint(modules: tuple[str, ...], contents: tuple[bytes, ...]) -> str:
-    return Sources(PACKAGE).fingerprint(*modules)
+@lru_cache(maxsize=1)
+def _sources(contents: tuple[bytes, ...]) -> Sources:
+    return Sources(PACKAGE)
 
 
-def keep_sources(code: str, modules: Iterable[str]) -> Path:
-    """Store all modules that `modules` import, and what pins their environment, unless that was done before.
+def keep_sources(code: str, command: str) -> Path:
+    """Store all modules that a command line's code imports, and what pins their environment, unless that was done.
 
     The archive depends on the files alone: sorted, without owners or times.
     """
     path = archive_path(code)
     with _storing:
         if not path.exists():
-            _pack(path, Sources(PACKAGE).files(*_ENTRY, *modules))
+            _pack(path, Sources(PACKAGE).files(_START, *entries(command)))
     return path
 
 

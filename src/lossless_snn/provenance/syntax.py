@@ -206,9 +206,9 @@ class Writer:
     def _covering(self, node: Function | ast.ClassDef) -> tuple[str, ...]:
         """The parameters of the mark that a definition bears, if it does."""
         for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and (dotted := _dotted(decorator.func)):
-                if any(is_mark(target) for target in self._package.resolve(self._module.name, dotted)):
-                    return tuple(ast.literal_eval(argument) for argument in decorator.args)
+            dotted = _dotted(decorator.func) if isinstance(decorator, ast.Call) else []
+            if dotted and any(map(is_mark, self._package.resolve(self._module.name, dotted))):
+                return tuple(ast.literal_eval(argument) for argument in decorator.args)
         return () if self._scopes else self._covered.get(node.name, ())
 
     def _Lambda(self, node: ast.Lambda) -> None:
