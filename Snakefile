@@ -13,6 +13,7 @@ SOURCES = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCES)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
+from lossless_snn.config import parameters
 from lossless_snn.config.energy import ENERGY, read_energies
 from lossless_snn.config.experiment import EXPERIMENT_FOLDER
 from lossless_snn.config.settings import read_settings, requested_experiment
@@ -65,14 +66,14 @@ envvars:
 
 
 # The summary compares what configuration lists; it is made where all of that is asked for.
-summarised = set(settings.summary.get(settings.budget, ["nothing"])) <= set(settings.experiments)
+listed = set(settings.summary.get(settings.budget, ()))
 
 
 rule all:
     default_target: True
     input:
         lambda _: [path for name in settings.experiments for path in artifacts(settings.budget, name)],
-        expand(SUMMARY + ".md", budget=settings.budget) if summarised else [],
+        expand(SUMMARY + ".md", budget=settings.budget) if listed and listed <= set(settings.experiments) else [],
     message:
         "{settings.budget} results of {settings.experiments} are in results/{settings.budget}/"
 

@@ -19,11 +19,10 @@ def negative_spikes(budget, experiment):
 
 def comparison(wildcards):
     """Time steps, test images, and images simulated at once, as the command's options."""
-    settings = experiment(wildcards)
-    return (
-        f"--steps {settings.comparison.steps} --limit {settings.comparison.images}"
-        f" --batch-size {settings.simulation.batch_size}"
-    )
+    return "--steps {} --limit {} --batch-size {}".format(*comparison_options(wildcards))
+
+
+comparison_options = of_experiment(parameters.comparison_options, "experiment")
 
 
 rule compare_neurons:
@@ -71,7 +70,7 @@ rule table_neurons:
         mem_mb=1000,
         runtime=5,
     params:
-        **recorded("table-neurons", runs=run_folders, dataset=dataset),
+        **recorded("table-neurons", runs=run_folders, dataset=dataset, compared_with=compared_with),
     message:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:

@@ -32,9 +32,28 @@ wildcard_constraints:
     figure="|".join(FIGURES),
 
 
+def of_experiment(parameter, *wildcard_names):
+    """What a function of `config.parameters` gives, as it was when this run began to need it."""
+
+    @cache
+    def read(*values):
+        return parameter(*values)
+
+    def of_job(wildcards):
+        experiment(wildcards)  # if it is wrong, it says so
+        return read(*(wildcards[name] for name in wildcard_names))
+
+    return of_job
+
+
 def recipe(wildcards):
     """A param: all that decides what training gives, as JSON."""
-    return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
+    return json.dumps(training_recipe_of(wildcards), sort_keys=True)
+
+
+training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "budget")
+# A param: whose published values stand beside ours.
+compared_with = of_experiment(parameters.compared_with, "experiment")
 
 
 def experiment(wildcards):

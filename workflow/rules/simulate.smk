@@ -1,8 +1,10 @@
 def simulation(wildcards):
     """Time steps, images a line of the log files, and images in all, as the command's options."""
-    settings = experiment(wildcards)
-    steps = settings.simulated_steps(wildcards.budget)
-    return f"--steps {steps} --batch-size {settings.simulation.batch_size} {limit(wildcards)}".rstrip()
+    steps, batch_size = simulation_options(wildcards)
+    return f"--steps {steps} --batch-size {batch_size} {limit(wildcards)}".rstrip()
+
+
+simulation_options = of_experiment(parameters.simulation_options, "experiment", "budget")
 
 
 rule simulate:

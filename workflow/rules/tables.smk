@@ -25,7 +25,7 @@ rule table:
         mem_mb=1000,
         runtime=5,
     params:
-        **recorded("table", runs=run_folders, energies=energies, dataset=dataset),
+        **recorded("table", runs=run_folders, energies=energies, dataset=dataset, compared_with=compared_with),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
@@ -36,13 +36,34 @@ rule table:
 SUMMARY = "results/{budget}/summary"
 
 
+def summarised(wildcards):
+    """The experiments that configuration lists for the summary of a budget, in its order."""
+    if not settings.summary.get(wildcards.budget):
+        sys.exit(f"snakemake: config/config.yaml: summary.{wildcards.budget}: lists no experiments to compare")
+    return settings.summary[wildcards.budget]
+
+
 def over_all(collect):
     """An input or param: what `collect` gives for each of the experiments that the summary compares."""
     return lambda wildcards: [
-        path
-        for name in settings.summary.get(wildcards.budget, ())
-        for path in collect({"budget": wildcards.budget, "experiment": name})
+        path for name in summarised(wildcards) for path in collect({"budget": wildcards.budget, "experiment": name})
     ]
+
+
+def datasets(wildcards):
+    """A param: the data set of each experiment in the summary, as JSON."""
+    return of_each(lambda place: json.loads(dataset(place)), wildcards)
+
+
+def all_compared_with(wildcards):
+    """A param: whose published values stand beside those of each experiment in the summary, as JSON."""
+    return of_each(compared_with, wildcards)
+
+
+def of_each(parameter, wildcards):
+    return json.dumps(
+        {name: parameter({"budget": wildcards.budget, "experiment": name}) for name in summarised(wildcards)}
+    )
 
 
 rule summary:
@@ -73,7 +94,13 @@ rule summary:
         mem_mb=1000,
         runtime=5,
     params:
-        **recorded("summary", runs=over_all(run_folders), energies=energies),
+        **recorded(
+            "summary",
+            runs=over_all(run_folders),
+            energies=energies,
+            datasets=datasets,
+            compared_with=all_compared_with,
+        ),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:

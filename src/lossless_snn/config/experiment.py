@@ -14,6 +14,7 @@ from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from ..networks.method import MOST_STEPS
 from ..networks.quantiser import quantiser_level
+from .architecture import network_layers
 
 EXPERIMENT_FOLDER = Path("config/experiments")
 
@@ -156,7 +157,7 @@ class Experiment(Strict):
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.network, self.data.input_shape, self.data.classes, self.padding)
+        return network_layers(self.architecture)
 
     @property
     def architecture(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..boundary import covered_by
 from ..errors import LosslessError
 from ..files.atomic import replacing
 from . import digits, image_folders
@@ -69,6 +70,7 @@ def acquire(name: str, destination: Path = Path("data"), local: Path | None = No
     return find(name).paths(destination)
 
 
+@covered_by("input")
 def retrieve(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, str]:
     """Make every file of data set `name` present and verified; returns the source of each one.
 

@@ -5,7 +5,6 @@ fingerprint, so that what it gave can still be repeated.
 """
 
 import io
-import shlex
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -18,11 +17,12 @@ from ..errors import LosslessError
 from ..files.atomic import replacing
 from ..files.digests import sha256
 from .circumstances import git
+from .entries import entries
 from .fingerprint import PACKAGE, Sources
 from .jobs import RESULTS, Place
 
-# The command line itself, which every job enters by, and what the environment was made from.
-_ENTRY = ("lossless_snn.__main__", "lossless_snn.cli.main")
+# What `python -m lossless_snn` runs, and what the environment was made from.
+_START = "lossless_snn.__main__"
 _PROJECT_FILES = ("pyproject.toml", "requirements.lock")
 _ARCHIVES = RESULTS / "sources"
 # How many commits are looked through for the sources of a record, each in some tenths of a second.
@@ -48,21 +48,14 @@ def source_digests() -> dict[str, str]:
     return {path.relative_to(PACKAGE).as_posix(): sha256(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def entry_modules(command: str) -> tuple[str, ...]:
-    """The modules that the code of a command line, `lossless-snn figure sops ...`, starts from."""
-    _, name, *words = shlex.split(command)
-    entry = f"lossless_snn.cli.commands.{name.replace('-', '_')}"
-    return (entry, f"lossless_snn.analysis.figures.{words[0]}") if name == "figure" else (entry,)
-
-
 def present_code(command: str) -> str:
     """The fingerprint of a command line's code as it is on disk now, whatever this process has read before."""
-    return _fingerprint(entry_modules(command), tuple(source_digests().items()))
+    return _fingerprint(entries(command), tuple(source_digests().items()))
 
 
 @lru_cache(maxsize=64)
-def _fingerprint(modules: tuple[str, ...], digests: tuple[tuple[str, str], ...]) -> str:
-    return _sources(digests).fingerprint(*modules)
+def _fingerprint(starts: tuple[str, ...], digests: tuple[tuple[str, str], ...]) -> str:
+    return _sources(digests).fingerprint(*starts)
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +80,7 @@ def keep_sources(code: str, command: str) -> None:
     """
     if archive_path(code).exists():
         return
-    files = Sources(PACKAGE).files(*_ENTRY, *entry_modules(command))
+    files = Sources(PACKAGE).files(_START, *entries(command))
     files += [path for name in _PROJECT_FILES if (path := Path(name)).is_file()]
     if not _committed(files):
         _pack(archive_path(code), files)
@@ -184,7 +177,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
 def _code_in(folder: Path, command: str) -> str | None:
     """The fingerprint of a command's code in a project's folder, None if it has no such command."""
     try:
-        return Sources(folder / "src" / PACKAGE.name).fingerprint(*entry_modules(command))
+        return Sources(folder / "src" / PACKAGE.name).fingerprint(*entries(command))
     except (ValueError, SyntaxError):
         return None
 

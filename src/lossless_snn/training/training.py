@@ -105,9 +105,10 @@ def train(
         print(f"{title}, {_in_words(state.history[-1], len(schedule))}", flush=True)
 
     _write_history(history_path, state.history)
-    checkpoint = Checkpoint(
-        _arrays(network.state_dict()), {**identity, "epochs": len(schedule), "training_images": len(training)}
-    )
+    # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
+    metadata = {name: value for name, value in identity.items() if name != "code"}
+    metadata |= {"epochs": len(schedule), "training_images": len(training)}
+    checkpoint = Checkpoint(_arrays(network.state_dict()), metadata)
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint

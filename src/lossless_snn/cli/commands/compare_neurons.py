@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ...config.experiment import load_experiment
+from ...config.parameters import comparison_options
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import load
 from ...files.progress import batches
@@ -34,9 +34,8 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
-        defaults = load_experiment(network.metadata["experiment"])
-        steps, limit = steps or defaults.comparison.steps, limit or defaults.comparison.images
-        batch_size = batch_size or defaults.simulation.batch_size
+        defaults = comparison_options(network.metadata["experiment"])
+        steps, limit, batch_size = steps or defaults[0], limit or defaults[1], batch_size or defaults[2]
     name, encoded = network.metadata["dataset"], network.data.encoding.integers
     calibration = encoded(load(name, "train", local=local).pixels[:CALIBRATION_IMAGES])
     images = load(name, "test", local=local)

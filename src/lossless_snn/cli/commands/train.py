@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
-from ...provenance.fingerprint import fingerprint
+from ...config.architecture import network_layers
+from ...config.parameters import training_recipe
+from ...provenance.entries import command_code
 from ...training.training import train
 from ..options import budget_option, device_option, local_option, precision_option, threads_option
 
@@ -28,18 +29,18 @@ from ..options import budget_option, device_option, local_option, precision_opti
 @local_option
 def command(experiment, precision, seed, out, budget, epochs, resume, history, threads, device, local) -> None:
     """Train EXPERIMENT's network at one precision and write its checkpoint."""
-    settings = load_experiment(experiment)
+    recipe = training_recipe(experiment, budget, epochs)
     identity = {
         "experiment": experiment,
         "budget": budget,
         "precision": precision,
         "seed": seed,
-        "recipe": settings.recipe(budget, epochs),
-        "code": fingerprint("lossless_snn.cli.commands.train"),
+        "recipe": recipe,
+        "code": command_code("train"),
     }
     train(
         identity,
-        settings.layers,
+        network_layers(recipe),
         out,
         history_path=history or out.with_suffix(".history.csv"),
         resume=resume,
