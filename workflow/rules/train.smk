@@ -14,13 +14,12 @@ rule train:
         mem_mb=3000,
         runtime=lambda wildcards: {"quick": 60, "fast": 6 * 60, "paper": 24 * 60}[wildcards.budget],
     params:
-        recipe=recipe,
+        **recorded("train", recipe=recipe, dataset=dataset),
         start=lambda wildcards, input: f" --initial {input.initial}" if input.initial else "",
-        dataset=dataset,
-        code=code("cli.commands.train"),
     message:
         "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn train {wildcards.experiment} --precision {wildcards.precision} --seed {wildcards.seed}"
-        " --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume{params.start}"
+        "lossless-snn record {params.job:q} train {wildcards.experiment} --precision {wildcards.precision}"
+        " --seed {wildcards.seed} --budget {wildcards.budget} --out {output.checkpoint} --history {output.history}"
+        " --resume{params.start}"
         " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee {log}"

@@ -12,6 +12,7 @@ from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
+from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
 from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
 
@@ -150,7 +151,7 @@ class Experiment(Strict):
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.network, self.data.input_shape, self.data.classes, self.padding)
+        return network_layers(self.architecture)
 
     @property
     def architecture(self) -> dict[str, Any]:

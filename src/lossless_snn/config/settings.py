@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
@@ -56,7 +56,9 @@ class Figures(Strict):
 class Settings(Strict):
     """What to run: every combination of the lists, at one budget; and how.
 
-    Without `seeds`, each experiment has those that its budget names.
+    Without `seeds`, each experiment has those that its budget names. `summary` lists the experiments that the
+    summary of a budget compares, `report` what the report shows beside what is run: experiments by budget, each
+    with those figures made on request that it shows, too.
     """
 
     budget: BudgetName
@@ -68,6 +70,8 @@ class Settings(Strict):
     threads: Threads = Threads()
     noise: Noise = Noise()
     figures: Figures = Figures()
+    summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
+    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
@@ -82,11 +86,18 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     """
     content = read_yaml(path)
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
-    for name in settings.experiments:
-        if not (folder / f"{name}.yaml").is_file():
-            known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise LosslessError(f"{path}: experiments: '{name}' has no file in {folder}/ (found: {known})")
-        requested_experiment(name, settings.budget, folder)
+    asked = [("experiments", settings.budget, settings.experiments)]
+    asked += [
+        (f"{key}.{budget}", budget, names)
+        for key in ("summary", "report")
+        for budget, names in getattr(settings, key).items()
+    ]
+    for key, budget, names in asked:
+        for name in names:
+            if not (folder / f"{name}.yaml").is_file():
+                known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+                raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
+            requested_experiment(name, budget, folder)
     return settings
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..checkpoints.checkpoint import Checkpoint
+from ..config.architecture import network_layers
 from ..config.recipe import Phase, Recipe
 from ..datasets import Images, load
 from ..datasets.catalogue import find
@@ -22,7 +23,6 @@ from ..evaluation.accuracy import accuracy, encode
 from ..files.digests import sha256
 from ..files.typed import validate
 from ..networks.device import prepare
-from ..networks.notation import parse
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
 from ..runs import history as histories
@@ -80,8 +80,7 @@ class Job:
 
     def network(self, device: torch.device) -> QuantisedNetwork:
         """The network before its first step."""
-        recipe, data = self.recipe, find(self.recipe.dataset)
-        layers = parse(recipe.network, data.input_shape, data.classes, recipe.padding)
+        recipe, layers = self.recipe, network_layers(self.identity["recipe"])
         half = recipe.arithmetic == "bfloat16" or device.type == "cuda"
         arithmetic = torch.bfloat16 if half else None
         network = QuantisedNetwork(layers, quantiser_level(self.identity["precision"]), arithmetic)
@@ -152,7 +151,9 @@ def train(
         print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
 
     histories.write(history_path, history)
-    metadata = {**job.identity, "epochs": epochs.count, "training_images": len(training)}
+    # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
+    metadata = {name: value for name, value in job.identity.items() if name != "code"}
+    metadata |= {"epochs": epochs.count, "training_images": len(training)}
     checkpoint = Checkpoint(states.arrays(network.state_dict()), metadata)
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
-from ...provenance.fingerprint import fingerprint
+from ...config.parameters import training_recipe
+from ...provenance.entries import command_code
 from ...training.training import Job, train
 from ..options import budget_option, device_option, local_option, precision_option, threads_option
 
@@ -33,14 +33,14 @@ from ..options import budget_option, device_option, local_option, precision_opti
 @local_option
 def command(experiment, precision, seed, out, budget, epochs, resume, history, initial, threads, device, local) -> None:
     """Train EXPERIMENT's network at one precision and write its checkpoint."""
-    recipe = load_experiment(experiment).recipe(budget, precision, epochs)
+    recipe = training_recipe(experiment, budget, precision, epochs)
     identity = {
         "experiment": experiment,
         "budget": budget,
         "precision": precision,
         "seed": seed,
-        "recipe": recipe.recorded(),
-        "code": fingerprint("lossless_snn.cli.commands.train"),
+        "recipe": recipe,
+        "code": command_code("train"),
     }
     train(
         Job.described(identity, initial),

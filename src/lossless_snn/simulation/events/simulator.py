@@ -30,9 +30,7 @@ class EventSimulator:
         images = len(pixels)
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
         recording = Recording.zeros(images, steps, sum(layer.neurons for layer in self._hidden))
-        in_parts(
-            self._threads, images, self._simulate, channels_last, self._layout, self._negative_spikes, recording
-        )
+        in_parts(self._threads, images, self._simulate, channels_last, self._layout, self._negative_spikes, recording)
         *by_step, settled_step, net_counts = recording
         return Trace(*by_step, settled_step, self._by_layer(net_counts))
 
