@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
@@ -23,6 +23,8 @@ from .figure_style import FigureStyle
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
+
+ImageIndex = Annotated[int, Field(ge=0)]
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -51,6 +53,13 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class Viewer(Strict):
+    """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
+
+    count: Count = 6
+    images: Several[ImageIndex] | None = None
+
+
 class Figures(Strict):
     """The style of each figure."""
 
@@ -76,6 +85,7 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    viewer: Viewer = Viewer()
     figures: Figures = Figures()
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
