@@ -15,6 +15,8 @@ from .values import BudgetName, Count, Distinct, Precision, Seed
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
 
+ImageIndex = Annotated[int, Field(ge=0)]
+
 
 def _folder(value: Path | None) -> Path | None:
     if value is not None and not value.is_dir():
@@ -40,6 +42,13 @@ class Noise(Strict):
     """How robustness to input noise is tested."""
 
     seeds: Count = 5
+
+
+class Viewer(Strict):
+    """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
+
+    count: Count = 6
+    images: Several[ImageIndex] | None = None
 
 
 class Figures(Strict):
@@ -69,6 +78,7 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    viewer: Viewer = Viewer()
     figures: Figures = Figures()
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
     report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
