@@ -48,7 +48,7 @@ class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
     count: Count = 6
-    images: Several[ImageIndex] | None = None
+    images: Distinct[ImageIndex] | None = None
 
 
 class Figures(Strict):
