@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..boundary import covered_by
 from ..errors import LosslessError
 from ..files.atomic import replacing
 from . import digits, image_folders
@@ -88,6 +89,7 @@ def acquire(name: str, destination: Path = Path("data"), local: Path | None = No
     return find(name).paths(destination)
 
 
+@covered_by("input")
 def retrieve(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, str]:
     """Make every file of a data set present and verified; returns the source of each one.
 
