@@ -303,10 +303,8 @@ def test_sources_are_found_in_git_or_in_the_archive_of_a_tree_that_differed(tmp_
 
     module = package / "conversion/convert.py"
     committed = module.read_text()
-    edit = committed.replace("\ndef convert(", "\n_ADDED = 1\n\n\ndef convert(", 1).replace(
-        '"""\n', '"""\nprint(1)\n', 1
-    )
-    module.write_text(edit)
+    edited = committed.replace('"""\n', '"""\nprint(1)\n', 1)
+    module.write_text(edited)
     other = Sources(package).fingerprint(*entries("convert"))
     assert other != CODE
     keep_sources(other, "convert")

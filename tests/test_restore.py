@@ -92,7 +92,8 @@ def origin(tmp_path_factory) -> Path:
 
 def keep(folder: Path) -> None:
     """Commit all results, in place of DVC."""
-    git(folder, "add", "--force", "results")
+    git(folder, "add", "results")
+    git(folder, "add", "--force", str(FOLDER / "checkpoints"), str(FOLDER / "logs"))
     git(folder, "commit", "--quiet", "--message=Results")
 
 
