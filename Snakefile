@@ -52,6 +52,7 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/noise.smk"
 include: "workflow/rules/negative_spikes.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/viewer.smk"
 include: "workflow/rules/tables.smk"
 
 

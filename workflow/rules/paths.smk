@@ -3,6 +3,9 @@
 import csv
 from dataclasses import asdict
 from functools import cache
+from typing import get_args
+
+from lossless_snn.config.values import BudgetName
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -25,7 +28,7 @@ STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"
 
 
 wildcard_constraints:
-    budget="quick|paper",
+    budget="|".join(get_args(BudgetName)),
     experiment=r"[\w-]+",
     precision=r"fp32|k(0|[1-9]\d?)",
     seed=r"0|[1-9]\d*",
@@ -51,9 +54,15 @@ def recipe(wildcards):
     return json.dumps(training_recipe_of(wildcards), sort_keys=True)
 
 
-training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "budget")
+training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "budget", "precision")
 # A param: whose published values stand beside ours.
 compared_with = of_experiment(parameters.compared_with, "experiment")
+
+
+def initial(wildcards):
+    """The checkpoint that a network is trained on from; none where it starts anew."""
+    start = training_recipe_of(wildcards).get("initial")
+    return expand(CHECKPOINT, **{**wildcards, "precision": start}) if start else []
 
 
 def experiment(wildcards):

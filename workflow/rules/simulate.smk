@@ -20,7 +20,7 @@ rule simulate:
     threads: settings.threads.simulate
     resources:
         mem_mb=4000,
-        runtime=lambda wildcards: {"quick": 60, "paper": 12 * 60}[wildcards.budget],
+        runtime=lambda wildcards: {"quick": 60, "fast": 4 * 60, "paper": 12 * 60}[wildcards.budget],
     params:
         **recorded("simulate", options=simulation, dataset=dataset),
         folder=subpath(output[0], parent=True),

@@ -8,21 +8,14 @@ from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import (
-    EXPERIMENT_FOLDER,
-    BudgetName,
-    Count,
-    Experiment,
-    Precision,
-    Seed,
-    Several,
-    load_experiment,
-    merged,
-)
+from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
 from .figure_style import FigureStyle
+from .values import BudgetName, Count, Distinct, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
+
+ImageIndex = Annotated[int, Field(ge=0)]
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -51,6 +44,13 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class Viewer(Strict):
+    """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
+
+    count: Count = 6
+    images: Distinct[ImageIndex] | None = None
+
+
 class Figures(Strict):
     """The style of each figure."""
 
@@ -71,13 +71,14 @@ class Settings(Strict):
     """
 
     budget: BudgetName
-    experiments: Several[str]
-    precisions: Several[Precision]
-    seeds: Several[Seed] | None = None
+    experiments: Distinct[str]
+    precisions: Distinct[Precision]
+    seeds: Distinct[Seed] | None = None
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    viewer: Viewer = Viewer()
     figures: Figures = Figures()
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
     report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
@@ -114,7 +115,7 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     """The experiment `name`; raises LosslessError where it is wrong or does not have that budget."""
     experiment = load_experiment(name, folder)
     try:
-        experiment.recipe(budget)
+        experiment.recipe(budget, "fp32")
     except LosslessError as error:
         raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
     return experiment

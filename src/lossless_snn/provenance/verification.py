@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
-from ..config.experiment import BudgetName
+from ..config.values import BudgetName
 from ..errors import LosslessError
 from .jobs import RESULTS, Job, Place
 from .records import Records, record_files, recorded_job
