@@ -16,7 +16,10 @@ from ..config.settings import PUBLISHED
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..networks.quantiser import quantiser_level
-from ..runs.directory import COMMON, AnnRecord, Record, RunDirectory, SnnRecord, agree
+from ..runs.ann import AnnRecord
+from ..runs.directory import COMMON, RunDirectory
+from ..runs.identity import agree
+from ..runs.snn import SnnRecord
 
 MARK = "†"
 """Stands beside a precision that has a footnote."""
@@ -268,7 +271,7 @@ def _row(run: RunDirectory, energies: OperationEnergies) -> dict[str, Any]:
         "mismatches_settled": snn and run.certificate.mismatches_in_settled_images,
         "neurons_compared": snn and run.certificate.neurons_compared,
     }
-    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled", "arithmetic"}
+    of_snn = set(SnnRecord.model_fields) - set(AnnRecord.model_fields) - {"settled", "arithmetic"}
     spiking |= {name: snn and getattr(snn, name) for name in sorted(of_snn)}
     return row | {name: np.nan if value is None else float(value) for name, value in spiking.items()}
 

@@ -11,9 +11,9 @@ from .experiment import EXPERIMENT_FOLDER, load_experiment
 
 
 @covered_by("recipe")
-def training_recipe(experiment: str, budget: str, epochs: int | None = None) -> dict[str, Any]:
+def training_recipe(experiment: str, budget: str, precision: str, epochs: int | None = None) -> dict[str, Any]:
     """All that decides what training gives, see `Experiment.recipe`."""
-    return load_experiment(experiment).recipe(budget, epochs)
+    return load_experiment(experiment).recipe(budget, precision, epochs).recorded()
 
 
 @covered_by("options")

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...config.architecture import network_layers
 from ...config.parameters import training_recipe
 from ...provenance.entries import command_code
-from ...training.training import train
+from ...training.training import Job, train
 from ..options import budget_option, device_option, local_option, precision_option, threads_option
 
 
@@ -24,12 +23,17 @@ from ..options import budget_option, device_option, local_option, precision_opti
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write loss and accuracy of every epoch; beside the checkpoint if not given.",
 )
+@click.option(
+    "--initial",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The checkpoint to start from, where the budget's recipe fine-tunes.",
+)
 @threads_option
 @device_option
 @local_option
-def command(experiment, precision, seed, out, budget, epochs, resume, history, threads, device, local) -> None:
+def command(experiment, precision, seed, out, budget, epochs, resume, history, initial, threads, device, local) -> None:
     """Train EXPERIMENT's network at one precision and write its checkpoint."""
-    recipe = training_recipe(experiment, budget, epochs)
+    recipe = training_recipe(experiment, budget, precision, epochs)
     identity = {
         "experiment": experiment,
         "budget": budget,
@@ -39,8 +43,7 @@ def command(experiment, precision, seed, out, budget, epochs, resume, history, t
         "code": command_code("train"),
     }
     train(
-        identity,
-        network_layers(recipe),
+        Job.described(identity, initial),
         out,
         history_path=history or out.with_suffix(".history.csv"),
         resume=resume,
