@@ -276,6 +276,9 @@ def test_what_no_rule_makes_any_more_is_named_and_the_rest_restored(clone):
 def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):
     repository = copy(origin, tmp_path / "repository")
     (repository / CHECKPOINT).write_bytes(b"no tensors")
+    jobs = records_of(repository)
+    del jobs["train-k1-seed0"]  # which would say that the checkpoint is altered
+    write_records(repository, jobs)
     run = snakemake(repository, "--forcerun", "convert", "--until", "convert")
     assert run.returncode == 1
     assert "truncated or not a safetensors file" in run.stderr
@@ -284,12 +287,12 @@ def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):
 
 def test_an_altered_log_is_not_drawn(origin, tmp_path):
     repository = copy(origin, tmp_path / "repository")
-    (repository / LOG).write_text((repository / LOG).read_text().replace("1", "2"))
-    before = (repository / FIGURE).read_bytes()
+    flip_a_bit(repository / LOG)
+    os.utime(repository / LOG)
     run = snakemake(repository, FIGURE)
     assert run.returncode == 1
     assert f"lossless-snn: {LOG}: altered since it was made ({FOLDER}/provenance.json: simulate-k1-seed0" in run.stderr
-    assert not (repository / FIGURE).exists() or (repository / FIGURE).read_bytes() == before
+    assert not (repository / FIGURE).exists()
 
 
 def test_provenance_shows_every_step_back_to_raw_data(origin):
