@@ -76,7 +76,7 @@ def test_notes_tell_what_has_not_settled(tmp_path):
 
 
 def test_notes_tell_a_limited_test(tmp_path):
-    results = compare(tmp_path, [write_run(tmp_path, "k0", 0, ann={"images": 500})])
+    results = compare(tmp_path, [write_run(tmp_path, "k0", 0, ann={"images": 500, "test_set": 500})])
     assert results.notes == {"k0": "spiking network tested on 5 of 500 images only"}
 
 

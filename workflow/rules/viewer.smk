@@ -30,12 +30,14 @@ rule viewer:
         mem_mb=4000,
         runtime=60,
     params:
-        images=images_to_view,
-        energies=energies,
-        dataset=dataset,
-        page=lambda _: json.dumps([sha256(path) for path in SOURCES]),
-        code=code("cli.commands.viewer"),
+        **recorded(
+            "viewer",
+            images=images_to_view,
+            energies=energies,
+            dataset=dataset,
+            page=lambda _: json.dumps([sha256(path) for path in SOURCES]),
+        ),
     message:
         "Show images step by step ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn viewer {input.spiking} --out {output} {params.images} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} viewer {input.spiking} --out {output} {params.images} --energy {ENERGY} > {log} 2>&1"

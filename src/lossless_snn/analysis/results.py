@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
-from ..config.experiment import EXPERIMENT_FOLDER, load_experiment
+from ..config.parameters import compared_with
 from ..config.settings import PUBLISHED
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..networks.quantiser import quantiser_level
-from ..runs.directory import COMMON, AnnRecord, Record, RunDirectory, SnnRecord, agree
+from ..runs.ann import AnnRecord
+from ..runs.directory import COMMON, RunDirectory
+from ..runs.identity import agree
+from ..runs.snn import SnnRecord
 
 MARK = "†"
 """Stands beside a precision that has a footnote."""
@@ -221,14 +224,7 @@ def load_results(
             names = run.path / "snn.json", before.path / "snn.json"
             agree(names[0], run.snn, names[1], before.snn, ("arithmetic", "simulated_steps", "images"))
     energies = read_energies(energy)
-    return Results(tuple(runs), load_published(published, _compared_with(runs[0].ann.experiment), energies), energies)
-
-
-def _compared_with(experiment: str) -> str:
-    """The experiment of published.csv that `experiment` says it is to be compared with; its own name without a file."""
-    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
-        return experiment
-    return load_experiment(experiment).published or experiment
+    return Results(tuple(runs), load_published(published, compared_with(runs[0].ann.experiment), energies), energies)
 
 
 def load_published(path: str | Path, experiment: str, energies: OperationEnergies) -> pd.DataFrame:
@@ -275,7 +271,7 @@ def _row(run: RunDirectory, energies: OperationEnergies) -> dict[str, Any]:
         "mismatches_settled": snn and run.certificate.mismatches_in_settled_images,
         "neurons_compared": snn and run.certificate.neurons_compared,
     }
-    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled", "arithmetic"}
+    of_snn = set(SnnRecord.model_fields) - set(AnnRecord.model_fields) - {"settled", "arithmetic"}
     spiking |= {name: snn and getattr(snn, name) for name in sorted(of_snn)}
     return row | {name: np.nan if value is None else float(value) for name, value in spiking.items()}
 
