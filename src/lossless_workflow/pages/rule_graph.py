@@ -14,7 +14,7 @@ _NODE = re.compile(r'(\d+)\[label = "([^"]+)"')
 _EDGE = re.compile(r"(\d+) -> (\d+)")
 # Rules that differ in what they draw alone stand in one box.
 _GROUP = "figure_"
-_WIDTH, _LINE, _PADDING, _COLUMN, _GAP = 118, 17, 9, 168, 26
+_WIDTH, _LINE, _PADDING, _COLUMN, _GAP = 130, 17, 9, 182, 26
 _STYLE = """
     rect { fill: #ffffff; stroke: #59636e; stroke-width: 1.2 } .paper { stroke: #d0d7de }
     text { fill: #1f2328 } path { fill: none; stroke: #8a949e; stroke-width: 1.2 } polygon { fill: #8a949e }
@@ -52,34 +52,46 @@ def _box(rule: str, sources: frozenset[str]) -> str:
     return f"{_GROUP}{'+'.join(sorted(sources))}" if rule.startswith(_GROUP) else rule
 
 
+def direct(edges: Edges) -> Edges:
+    """The arrows that do not follow from a longer way between the same boxes."""
+
+    def reaches(start: str, end: str) -> bool:
+        return any(a == start and (b == end or reaches(b, end)) for a, b in edges)
+
+    return frozenset((a, b) for a, b in edges if not any(c == a and d != b and reaches(d, b) for c, d in edges))
+
+
 def columns(boxes: Iterable[str], edges: Edges) -> list[list[str]]:
-    """Boxes by the longest way that leads to them, each column in the order of what its boxes come from."""
-    depth: dict[str, int] = {}
+    """Boxes by the longest way from them to a last one; below in a column, those that arrows reach from further away."""
+    steps: dict[str, int] = {}
 
     def of(box: str) -> int:
-        if box not in depth:
-            depth[box] = 1 + max((of(a) for a, b in edges if b == box), default=-1)
-        return depth[box]
+        if box not in steps:
+            steps[box] = 1 + max((of(b) for a, b in edges if a == box), default=-1)
+        return steps[box]
 
-    found: list[list[str]] = [[] for _ in range(1 + max(map(of, boxes)))]
-    for box in sorted(boxes):
-        found[of(box)].append(box)
+    last = max(map(of, boxes))
+    found: list[list[str]] = [[] for _ in range(1 + last)]
+    for box in sorted(boxes, key=lambda box: (max((of(a) for a, b in edges if b == box), default=0) - of(box), box)):
+        found[last - of(box)].append(box)
     return found
 
 
 def svg(boxes: dict[str, list[str]], edges: Edges) -> str:
-    """Boxes in columns from left to right, and curves from each to what needs it."""
+    """Boxes in columns from left to right, and curves from each to what needs it next."""
+    edges = direct(edges)
     laid_out = columns(boxes, edges)
     tall = {name: _LINE * len(rules) + 2 * _PADDING for name, rules in boxes.items()}
     heights = [sum(tall[name] for name in column) + _GAP * (len(column) - 1) for column in laid_out]
-    width, height = _COLUMN * len(laid_out) - (_COLUMN - _WIDTH) + 90, max(heights) + 2 * _GAP
+    width, height = _COLUMN * len(laid_out) - (_COLUMN - _WIDTH) + 80, max(heights) + 2 * _GAP
     places = {}
     for index, (column, used) in enumerate(zip(laid_out, heights, strict=True)):
         top = (height - used) / 2
         for name in column:
             places[name] = (20 + index * _COLUMN, top)
             top += tall[name] + _GAP
-    parts = [_arrow(places, tall, *edge) for edge in sorted(edges)]
+    middle = {name: (x, y + tall[name] / 2) for name, (x, y) in places.items()}
+    parts = [_arrow((middle[a][0] + _WIDTH, middle[a][1]), middle[b]) for a, b in sorted(edges)]
     parts += [part for name in sorted(boxes) for part in _drawn_box(boxes[name], *places[name], tall[name])]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" width="{width}" height="{height:g}"'
@@ -106,11 +118,11 @@ def _drawn_box(rules: list[str], x: float, y: float, height: float) -> list[str]
     return [box, *lines]
 
 
-def _arrow(places: dict[str, tuple[float, float]], tall: dict[str, int], source: str, target: str) -> str:
-    (x0, y0), (x1, y1) = places[source], places[target]
-    x0, y0, y1 = x0 + _WIDTH, y0 + tall[source] / 2, y1 + tall[target] / 2
-    bend = 0.5 * (x1 - x0)
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """A curve within the gap behind its first box, then straight on, so that it passes no box on its way."""
+    (x0, y0), (x1, y1) = start, end
+    turned = x0 + _COLUMN - _WIDTH - 6
     return (
-        f'<path d="M{x0:g} {y0:g}C{x0 + bend:g} {y0:g} {x1 - bend:g} {y1:g} {x1 - 6:g} {y1:g}"/>'
+        f'<path d="M{x0:g} {y0:g}C{x0 + 26:g} {y0:g} {turned - 24:g} {y1:g} {turned:g} {y1:g}H{x1 - 6:g}"/>'
         f'<polygon points="{x1 - 7:g},{y1 - 4:g} {x1:g},{y1:g} {x1 - 7:g},{y1 + 4:g}"/>'
     )
