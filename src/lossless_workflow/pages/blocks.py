@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .headline import headline_table
 
-PAGES = ("README.md", "docs/performance.md")
+PAGES = ("README.md", "docs/index.md", "docs/performance.md")
 _BLOCK = re.compile(r"<!-- (results/\S+|published) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
 
