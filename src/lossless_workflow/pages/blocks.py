@@ -1,15 +1,16 @@
 """Marked parts of pages, <!-- NAME --> to <!-- /NAME -->, replaced by what they name.
 
-NAME is a file of results/, or `published`, the table of all that was published beside ours.
+NAME is a file of results/, `published`, the table of all that was published beside ours, or `demo`, what
+`make demo` gives.
 """
 
 import re
 from pathlib import Path
 
-from .headline import headline_table
+from .headline import demo_table, headline_table
 
 PAGES = ("README.md", "docs/index.md", "docs/performance.md")
-_BLOCK = re.compile(r"<!-- (results/\S+|published) -->\n.*?<!-- /\1 -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (results/\S+|published|demo) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
 
 def refreshed(page: str) -> str:
@@ -18,4 +19,5 @@ def refreshed(page: str) -> str:
 
 
 def _content(name: str) -> str:
-    return headline_table() if name == "published" else Path(name).read_text(encoding="utf-8")
+    made = {"published": headline_table, "demo": demo_table}
+    return made[name]() if name in made else Path(name).read_text(encoding="utf-8")

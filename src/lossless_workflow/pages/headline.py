@@ -1,4 +1,4 @@
-"""The table that the README opens with: every published value, and ours beside it."""
+"""The tables of the README: every published value and ours beside it; what the demo gives."""
 
 import csv
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from lossless_snn.config.settings import PUBLISHED
 COLUMNS = ("experiment", "precision", "ANN = SNN (%)", "published (%)", "steps (published)", "neurons that differ")
 # Budgets of which a reader may expect published accuracies. `quick` is not one of them.
 BUDGETS = {"paper": "", "fast": ", our<br>`fast` recipe"}
+DEMO = Path("results/quick/digits-lenet/tables/results.csv")
 UNTRAINED = "not yet trained<br>at the published<br>budget"
 ABSENT, MARK = "–", "†"
 # Lines of a cell belong to the lines beside it: they must not wrap.
@@ -32,6 +33,23 @@ def headline_table() -> str:
             "these images alone (where accuracies differ: ANN / SNN)."
         )
     return f"{table}\n\n{' '.join(notes)}\n" if notes else f"{table}\n"
+
+
+def demo_table() -> str:
+    """What `make demo` gives, a row a precision: the columns that say whether anything was lost."""
+    heading = ("precision", "ANN (%)", "SNN (%)", "time steps", "neurons that differ")
+    rows = [
+        (
+            _precision(row["precision"], row),
+            _percent(row["ann_accuracy"]),
+            _percent(row["snn_accuracy"]) if row["snn_accuracy"] else ABSENT,
+            row["time_steps"] or ABSENT,
+            _differing(row, millions=False),
+        )
+        for row in _read(DEMO)
+    ]
+    lines = [heading, ("---", *["---:"] * (len(heading) - 1)), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
@@ -100,7 +118,8 @@ def _steps(theirs: Row, own: Row | None) -> str:
     return f"{float(own['time_steps']):g}{spread} ({theirs['time_steps']})"
 
 
-def _differing(own: Row | None) -> str:
+def _differing(own: Row | None, millions: bool = True) -> str:
     if own is None or not own["neurons_compared"]:
         return ABSENT
-    return f"{float(own['mismatches']):,.0f} of {float(own['neurons_compared']) / 1e6:,.0f} M"
+    compared = float(own["neurons_compared"])
+    return f"{float(own['mismatches']):,.0f} of " + (f"{compared / 1e6:,.0f} M" if millions else f"{compared:,.0f}")
