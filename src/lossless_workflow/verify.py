@@ -23,7 +23,7 @@ def main() -> None:
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
     try:
-        faults, checked = verify(expected=expected, left_behind=absent)
+        faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
     except LosslessError as error:
         sys.exit(f"verify: {error}")
     faults += [*orphans, *lock_faults(stages)]
