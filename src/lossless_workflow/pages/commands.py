@@ -13,10 +13,10 @@ error describes, and 2 for a command line that cannot be read.
 
 def commands_page() -> str:
     """A section for each command: its help text."""
-    context = click.Context(cli, info_name="lossless-snn", terminal_width=100, max_content_width=100)
+    context = click.Context(cli, info_name="lossless-snn")
     parts = [HEADING]
     for name in cli.list_commands(context):
-        inner = click.Context(cli.get_command(context, name), context, info_name=name, max_content_width=100)
+        inner = click.Context(cli.get_command(context, name), context, info_name=name, terminal_width=76)
         with inner:
             parts.append(f"## {name}\n\n```text\n{inner.get_help()}\n```\n")
     return "\n".join(parts)
