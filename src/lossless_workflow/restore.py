@@ -151,7 +151,7 @@ def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> l
         if not (lacking & needed or damaged):
             continue
         # The Snakefile has set the path to the command, and where to look for data.
-        if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
+        if subprocess.run(["lossless-snn", "fetch", job.params.dataset], stdout=sys.stderr).returncode:
             unavailable.append(job.params.dataset)
         else:
             accept(found.workflow, job, {})

@@ -135,9 +135,11 @@ def archive_fault(code: str, command: str) -> str | None:
 
 
 def _committed(files: Iterable[Path]) -> bool:
-    """Whether git's HEAD has the files as they are."""
-    inside = [str(path) for path in files if path.resolve().is_relative_to(Path.cwd())]
-    return bool(inside) and git("status", "--porcelain", "--untracked-files=all", "--", *inside) == ""
+    """Whether git's HEAD has all the files as they are."""
+    paths = [path.resolve() for path in files]
+    if not all(path.is_relative_to(Path.cwd().resolve()) for path in paths):
+        return False
+    return git("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths)) == ""
 
 
 def _commits(file: Path) -> Iterator[str]:

@@ -96,19 +96,23 @@ def simulate(
 
 @cache
 def compiled() -> Callable[..., None]:
-    """`simulate`, compiled to run without the interpreter's lock, or loaded from numba's cache.
+    """`simulate`, compiled or loaded from numba's cache."""
+    return compile_loop(simulate, 0, 0, np.zeros((0, 0), np.int32), Layout.empty(), True, Recording.zeros(0, 0, 0))
 
-    The cache spares some ten seconds of compiling and is not needed. Where it has no folder to write to, where the
-    disk is full, where what lies in it cannot be read, the code is compiled for this process.
+
+def compile_loop(loop: Callable[..., None], *arguments: object) -> Callable[..., None]:
+    """`loop`, compiled to run without the interpreter's lock, after a call with `arguments` for their types.
+
+    numba's cache spares some ten seconds of compiling, and is not needed. Where it has no folder to write to, where
+    the disk is full, where what lies in it cannot be read, the loop is compiled for this process alone.
     """
-    nothing = (0, 0, np.zeros((0, 0), dtype=np.int32), Layout.empty(), True, Recording.zeros(0, 0, 0))
     try:
-        kernel = njit(nogil=True, cache=True)(simulate)
-        kernel(*nothing)
-    except Exception:  # whatever a damaged cache raises; an error in the code is raised once more below
-        kernel = njit(nogil=True)(simulate)
-        kernel(*nothing)
-    return kernel
+        compiled_loop = njit(nogil=True, cache=True)(loop)
+        compiled_loop(*arguments)
+    except Exception:  # whatever a damaged cache raises; an error in the loop is raised once more below
+        compiled_loop = njit(nogil=True)(loop)
+        compiled_loop(*arguments)
+    return compiled_loop
 
 
 @njit
