@@ -11,6 +11,7 @@ from ..errors import LosslessError
 from ..files.progress import batches
 from ..networks.notation import ann_operations, neuron_count
 from ..runs.certificate import CertificateRecord
+from ..runs.identity import NetworkRecord
 from ..runs.snn import SnnRecord
 from ..runs.step_logs import StepLogs, write_simulation
 from . import simulator
@@ -86,7 +87,7 @@ def simulate_test_set(
         metrics.add(trace, labels)
         certificate.add(pixels, labels, trace)
     record = SnnRecord(
-        **{key: network.metadata[key] for key in ("experiment", "budget", "precision", "seed", "dataset")},
+        **network.metadata.model_dump(include=set(NetworkRecord.model_fields)),
         arithmetic=arithmetic,
         **metrics.summary(),
         neurons=neuron_count(network.layers),

@@ -5,20 +5,23 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints import Checkpoint, CheckpointMetadata
 from ..datasets import load
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import accuracy, encode
-from ..files.tensors import load_tensors, save_tensors
+from ..files.records import Record
+from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors
+from ..files.typed import validate
 from ..networks.device import prepare
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
@@ -37,6 +40,12 @@ class _State:
     network: QuantisedNetwork
     optimiser: Adam
     history: list[EpochRecord]
+
+
+class _StateMetadata(Record):
+    """What a state's file says beside the training's identity: the epochs that it is the state after."""
+
+    history: Annotated[list[EpochRecord], Field(min_length=1)]
 
 
 def train(
@@ -98,9 +107,8 @@ def train(
         print(f"{title}, {_in_words(state.history[-1], len(schedule))}; {seconds:.1f} s", flush=True)
 
     history.write(history_path, state.history)
-    checkpoint = Checkpoint(
-        _arrays(network.state_dict()), {**identity, "epochs": len(schedule), "training_images": len(training)}
-    )
+    metadata = CheckpointMetadata(**identity, epochs=len(schedule), training_images=len(training))
+    checkpoint = Checkpoint(_arrays(network.state_dict()), metadata)
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint
@@ -149,8 +157,13 @@ def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list
     if changed := [name for name in identity if metadata.get(name) != identity[name]]:
         print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
         return
-    state.history = [EpochRecord.model_validate(row) for row in metadata["history"]]
-    state.optimiser = Adam(state.network.parameters(), schedule[len(state.history) - 1])
-    for name, tensor in {**state.network.state_dict(), **state.optimiser.state()}.items():
-        tensor.copy_(torch.from_numpy(tensors[name]))
+    epochs = validate(_StateMetadata, metadata, path).history
+    if [row.epoch for row in epochs] != list(range(1, len(epochs) + 1)) or len(epochs) > len(schedule):
+        raise LosslessError(f"{path}: its history has not one row an epoch; delete it to start again")
+    state.history, state.optimiser = epochs, Adam(state.network.parameters(), schedule[len(epochs) - 1])
+    parts = {**state.network.state_dict(), **state.optimiser.state()}
+    specs = {name: TensorSpec(tuple(part.shape), str(part.numpy(force=True).dtype)) for name, part in parts.items()}
+    check_tensors(tensors, specs, path)
+    for name, part in parts.items():
+        part.copy_(torch.from_numpy(tensors[name]))
     print(f"{path}: going on after epoch {len(state.history)}", flush=True)

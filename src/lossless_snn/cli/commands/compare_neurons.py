@@ -28,10 +28,10 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
-        defaults = load_experiment(network.metadata["experiment"])
+        defaults = load_experiment(network.metadata.experiment)
         steps, limit = steps or defaults.comparison.steps, limit or defaults.comparison.images
         batch_size = batch_size or defaults.simulation.batch_size
-    name = network.metadata["dataset"]
+    name = network.metadata.dataset
     calibration = load(name, "train", local=local)[:CALIBRATION_IMAGES]
     images = load(name, "test", local=local)[:limit]
     title = f"Compare neurons of {snn}"

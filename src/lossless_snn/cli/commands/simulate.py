@@ -33,10 +33,10 @@ def command(snn, logs, steps, batch_size, limit, local, **execution) -> None:
     """Simulate SNN on the test set; write the four log files, snn.json and certificate.json."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None:
-        experiment = load_experiment(network.metadata["experiment"])
-        steps = steps or experiment.simulated_steps(network.metadata["budget"])
+        experiment = load_experiment(network.metadata.experiment)
+        steps = steps or experiment.simulated_steps(network.metadata.budget)
         batch_size = batch_size or experiment.simulation.batch_size
-    images = load(network.metadata["dataset"], "test", local=local)[:limit]
+    images = load(network.metadata.dataset, "test", local=local)[:limit]
     simulation = simulate_test_set(network, images, steps, batch_size, title=f"Simulate {snn}", **execution)
     simulation.write(logs)
     simulation.check(snn)
