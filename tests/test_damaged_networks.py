@@ -16,7 +16,7 @@ from tiny_networks import random_checkpoint
 from lossless_snn.checkpoints import Checkpoint
 from lossless_snn.conversion import SpikingNetwork, convert
 from lossless_snn.errors import LosslessError
-from lossless_snn.training import training
+from lossless_snn.training import state as states
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
 
@@ -253,7 +253,7 @@ ARGUMENTS = ("--precision", "k1", "--device", "cpu", "--epochs", "3")
 
 @contextmanager
 def killed_after_the_second_epoch():
-    calls, save = [], training._save
+    calls, save = [], states.save
 
     def interrupted(*arguments):
         save(*arguments)
@@ -262,7 +262,7 @@ def killed_after_the_second_epoch():
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patcher:
-        patcher.setattr(training, "_save", interrupted)
+        patcher.setattr(states, "save", interrupted)
         yield
 
 

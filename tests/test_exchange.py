@@ -302,7 +302,7 @@ def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch)
             precision="k1",
             seed=0,
             epochs=1,
-            recipe=settings.recipe("quick"),
+            recipe=settings.recipe("quick", "k1").recorded(),
         ),
     )
     trained.save("trained.safetensors")

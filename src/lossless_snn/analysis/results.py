@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
-from ..config.experiment import EXPERIMENT_FOLDER, load_experiment
+from ..config.parameters import compared_with
 from ..config.settings import PUBLISHED
 from ..datasets.catalogue import find
 from ..errors import LosslessError
@@ -224,14 +224,7 @@ def load_results(
             names = run.path / "snn.json", before.path / "snn.json"
             agree(names[0], run.snn, names[1], before.snn, ("arithmetic", "simulated_steps", "images"))
     energies = read_energies(energy)
-    return Results(tuple(runs), load_published(published, _compared_with(runs[0].ann.experiment), energies), energies)
-
-
-def _compared_with(experiment: str) -> str:
-    """The experiment of published.csv that `experiment` says it is to be compared with; its own name without a file."""
-    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
-        return experiment
-    return load_experiment(experiment).published or experiment
+    return Results(tuple(runs), load_published(published, compared_with(runs[0].ann.experiment), energies), energies)
 
 
 def load_published(path: str | Path, experiment: str, energies: OperationEnergies) -> pd.DataFrame:

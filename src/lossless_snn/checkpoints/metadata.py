@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ..config.experiment import DatasetName, Precision
+from ..config.architecture import network_layers
+from ..config.values import DatasetName, Precision
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Positive, Record
-from ..networks import notation
+from ..networks.notation import Layer
 from ..networks.quantiser import quantiser_level
 from ..runs.identity import ExperimentName, Origin
 
@@ -34,8 +35,8 @@ class Architecture(Record):
         return find(self.dataset)
 
     @property
-    def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.network, self.data.input_shape, self.data.classes, self.padding)
+    def layers(self) -> tuple[Layer, ...]:
+        return network_layers(dict(self))
 
 
 class Recipe(Architecture):

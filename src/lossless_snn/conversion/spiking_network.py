@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..checkpoints.metadata import Architecture
-from ..config.experiment import Precision
+from ..config.values import Precision
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural

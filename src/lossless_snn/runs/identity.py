@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ..config.experiment import BudgetName, DatasetName, Precision
+from ..config.values import BudgetName, DatasetName, Precision
 from ..errors import LosslessError
 from ..files.records import Natural, Record, described
 

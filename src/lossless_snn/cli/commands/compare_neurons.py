@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
+from ...config.parameters import comparison_options
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import load
 from ...networks.method import MOST_STEPS
@@ -28,9 +28,8 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
-        defaults = load_experiment(network.metadata.experiment)
-        steps, limit = steps or defaults.comparison.steps, limit or defaults.comparison.images
-        batch_size = batch_size or defaults.simulation.batch_size
+        defaults = comparison_options(network.metadata.experiment)
+        steps, limit, batch_size = steps or defaults[0], limit or defaults[1], batch_size or defaults[2]
     name = network.metadata.dataset
     calibration = load(name, "train", local=local)[:CALIBRATION_IMAGES]
     images = load(name, "test", local=local)[:limit]

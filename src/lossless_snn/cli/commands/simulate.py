@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
+from ...config.parameters import simulation_options
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import load
 from ...networks.method import MOST_STEPS
@@ -33,9 +33,8 @@ def command(snn, logs, steps, batch_size, limit, local, **execution) -> None:
     """Simulate SNN on the test set; write the four log files, snn.json and certificate.json."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None:
-        experiment = load_experiment(network.metadata.experiment)
-        steps = steps or experiment.simulated_steps(network.metadata.budget)
-        batch_size = batch_size or experiment.simulation.batch_size
+        defaults = simulation_options(network.metadata.experiment, network.metadata.budget)
+        steps, batch_size = steps or defaults[0], batch_size or defaults[1]
     images = load(network.metadata.dataset, "test", local=local)[:limit]
     simulation = simulate_test_set(network, images, steps, batch_size, title=f"Simulate {snn}", **execution)
     simulation.write(logs)

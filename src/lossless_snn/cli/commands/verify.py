@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ...provenance.jobs import RESULTS
-from ...provenance.verification import told, verify
+from ...provenance.verification import report, verify
 
 
 @click.command()
@@ -19,5 +19,5 @@ def command(places: tuple[Path, ...]) -> None:
     those of the present configuration only the workflow can tell: `make verify` asks it.
     """
     faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,))
-    click.echo(told(faults, checked))
+    click.echo(report(faults, checked))
     sys.exit(bool(faults))
