@@ -19,9 +19,10 @@ from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.digests import sha256
+from lossless_snn.provenance.equivalence import Equivalences
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.records import Records
-from lossless_snn.provenance.verdicts import Contents, Verdict, first_of, judge, published_data
+from lossless_snn.provenance.verdicts import Contents, Verdict, by_probe, first_of, judge, published_data
 
 from .chain import Chain, chain, recorded_targets
 from .lock import LOCK
@@ -58,6 +59,7 @@ class Outcome:
         refused = [verdict for verdict in self.verdicts if not verdict.accepted]
         missing = sorted(path for verdict in self.verdicts if verdict.accepted for path in verdict.missing)
         summary = [f"{len(self.verdicts) - len(refused)} of {len(self.verdicts)} jobs accepted"]
+        summary += by_probe(self.verdicts)
         if refused:
             summary.append(f"{len(refused)} to be made anew where asked for")
         if self.converted:
@@ -78,13 +80,17 @@ class Outcome:
 
 def main(targets: list[str]) -> None:
     free_locks("restore")
-    outcome = restore(targets)
+    strict = "--strict" in targets
+    outcome = restore([target for target in targets if target != "--strict"], strict)
     print(*outcome.lines(), sep="\n")
     sys.exit(not outcome.complete)
 
 
-def restore(targets: list[str]) -> Outcome:
-    """Pull what dvc.lock names, and settle with Snakemake what stands of `targets`, or of all that is recorded."""
+def restore(targets: list[str], strict: bool = False) -> Outcome:
+    """Pull what dvc.lock names, and settle with Snakemake what stands of `targets`, or of all that is recorded.
+
+    `strict` has made anew what other code made, even where a probe showed that it gives the same.
+    """
     left_out = []
     if LOCK.is_file():
         from .pull import pull_locked  # DVC takes a second to import
@@ -100,7 +106,7 @@ def restore(targets: list[str]) -> Outcome:
                 outcome = Outcome([], left_out, orphans=found.orphans)
                 outcome.converted = convert_again(found.jobs.values(), records)
                 contents = Contents()
-                outcome.verdicts = judge(found.jobs.values(), contents, records)
+                outcome.verdicts = judge(found.jobs.values(), contents, records, None if strict else Equivalences())
                 outcome.unavailable = fetch_needed(found, outcome.verdicts, contents)
                 settle(found, outcome.verdicts, records)
         except LockException:
@@ -145,7 +151,7 @@ def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> l
         if not (lacking & needed or damaged):
             continue
         # The Snakefile has set the path to the command, and where to look for data.
-        if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
+        if subprocess.run(["lossless-snn", "fetch", job.params.dataset], stdout=sys.stderr).returncode:
             unavailable.append(job.params.dataset)
         else:
             accept(found.workflow, job, {})

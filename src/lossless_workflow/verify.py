@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.jobs import Job
+from lossless_snn.provenance.verdicts import first_of
 from lossless_snn.provenance.verification import report, verify
 
 from .chain import chain, recorded_targets
@@ -22,12 +23,12 @@ def main() -> None:
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
     try:
-        faults, checked = verify(expected=expected, left_behind=absent)
+        faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
     except LosslessError as error:
         sys.exit(f"verify: {error}")
     faults += [*orphans, *lock_faults(stages)]
-    for folder in absent:
-        print(f"{folder}: not here, nor named by dvc.lock")
+    if absent:
+        print(f"{first_of(map(str, absent))}: not here, nor named by dvc.lock")
     print(report(faults, checked))
     sys.exit(bool(faults))
 

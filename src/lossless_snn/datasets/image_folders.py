@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 # Ten times what the largest picture takes that a description may ask for, without any compression.
 LARGEST_FILE = 64 << 20
 _LARGEST_MANIFEST = 1 << 20
+# Another number where the same pictures give other files.
+_LAYOUT = 1
 
 _LEFT_BEHIND = {"thumbs.db", "desktop.ini"}
 # Not in the manifest, because it differs from machine to machine.
@@ -43,7 +45,7 @@ class Manifest(BaseModel):
     """What the decoded files are of.
 
     Attributes:
-        layout: Another number where the same pictures give other files.
+        layout: `_LAYOUT`.
         pictures: SHA-256 over the pictures' names and contents, see `content_digest`.
         listing: SHA-256 over their names and sizes, see `PictureFolder.listing`.
         shape: The shape (C, H, W) of each.
@@ -54,7 +56,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    layout: Literal[1] = 1
+    layout: Annotated[int, Field(ge=_LAYOUT, le=_LAYOUT)] = _LAYOUT
     pictures: _Digest
     listing: _Digest
     shape: tuple[int, int, int]

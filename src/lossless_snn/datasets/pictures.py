@@ -69,7 +69,7 @@ def read_picture(content: bytes, shape: Shape, path: Path) -> np.ndarray:
 
 def printable(text: str | Path) -> str:
     """A name as part of a message: one line, control characters and bytes that are no UTF-8 as escapes."""
-    return repr(str(text))[1:-1]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _mode(shape: Shape) -> str:

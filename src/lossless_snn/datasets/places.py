@@ -19,6 +19,8 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from .pictures import printable
+
 # No file of a data set, and no member of an archive, is larger: MNIST's images, 47 MB, are the largest.
 LARGEST_FILE = 256 << 20
 # Seconds after which a download counts as stalled.
@@ -212,6 +214,9 @@ class _Progress(tqdm):
 
     received = 0
 
+    def __bool__(self) -> bool:
+        return True  # pooch takes a bar that counts nothing yet for none
+
     def update(self, n: float = 1) -> bool | None:
         self.received += n
         return super().update(n)
@@ -311,5 +316,5 @@ def _unpack(archive: Path, members: dict[str, str], folder: Path) -> dict[str, P
     return files
 
 
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException) -> str:
+    return printable(" ".join(str(error).split())[:200]) or type(error).__name__

@@ -157,19 +157,19 @@ def _scratch(destination: Path) -> Iterator[Path]:
 
 
 def _install(candidate: Path, path: Path, digest: str) -> None:
-    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not."""
+    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not.
+
+    Raises LosslessError where `path` cannot be written: no other source will do better.
+    """
     title, new_hash = algorithm(digest)
     found = new_hash()
-    try:
-        with replacing(path) as partial:
-            with partial.open("wb") as copy:
-                for piece in _decompressed(candidate):
-                    found.update(piece)
-                    copy.write(piece)
-            if found.hexdigest() != digest:
-                raise SourceError(f"{candidate.name} has the wrong {title}")
-    except OSError as error:
-        raise LosslessError(f"{error.filename or path}: {error.strerror}") from None
+    with replacing(path) as partial:
+        with partial.open("wb") as copy:
+            for piece in _decompressed(candidate):
+                found.update(piece)
+                copy.write(piece)
+        if found.hexdigest() != digest:
+            raise SourceError(f"{candidate.name} has the wrong {title}")
 
 
 def _decompressed(candidate: Path) -> Iterator[bytes]:

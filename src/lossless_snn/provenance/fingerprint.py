@@ -133,17 +133,13 @@ class Sources:
         return any(isinstance(target.subject, Reference) and not is_mark(target) for target in targets)
 
     def _foreign_effects(self, module: Module) -> list[str]:
-        """Other packages' modules that are imported for what that does: under a name that nothing uses."""
-        foreign = [(name, binding) for name, binding in module.imported if binding.source not in self._package]
-        if not foreign:
-            return []
-        used = set(module.exports or ())
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Name):
-                used.add(node.id)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                used.update(node.value.replace("[", ".").split("."))  # an annotation in quotes
-        return sorted(".".join(filter(None, binding)) for name, binding in foreign if name not in used and name != "*")
+        """Other packages' modules that are imported for what that does: by `import a.b` alone, and never used."""
+        plain = [
+            source for name, (source, imported) in module.imported if not imported and name == source.partition(".")[0]
+        ]
+        foreign = {source for source in plain if source not in self._package}
+        used = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)} if foreign else set()
+        return sorted(source for source in foreign if source.partition(".")[0] not in used)
 
     def _text(self, reference: Reference) -> Text:
         if reference not in self._texts:

@@ -72,7 +72,7 @@ def _record(job: Job, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> 
         "inputs": inputs,
         "outputs": outputs,
         **_execution(job),
-        "versions": _versions(),
+        "versions": compared_versions(),
     }
 
 
@@ -158,7 +158,7 @@ def _execution(job: Job) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def _versions() -> dict[str, str | None]:
+def compared_versions() -> dict[str, str | None]:
     """Of the language and of the packages that compute; none of them is imported."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {"python": python} | {name: _version(name) for name in _PACKAGES}

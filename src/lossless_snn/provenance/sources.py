@@ -17,7 +17,7 @@ from ..errors import LosslessError
 from ..files.atomic import replacing
 from ..files.digests import sha256
 from .circumstances import git
-from .entries import entries
+from .entries import code_in, entries
 from .fingerprint import PACKAGE, Sources
 from .jobs import RESULTS, Place
 
@@ -111,12 +111,12 @@ def unpack_sources(place: Place, code: str, command: str, folder: Path) -> str:
                 _extract(content, folder)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise LosslessError(f"{archive}: no archive of sources ({error}); `git checkout {archive}`") from None
-        if _code_in(folder, command) != code:
+        if code_in(folder, command) != code:
             raise LosslessError(f"{archive}: not the sources with that fingerprint; `git checkout {archive}`")
         return str(archive)
     for commit in _commits(place.file):
         with TemporaryDirectory() as tree:
-            if _checkout(commit, Path(tree)) and _code_in(Path(tree), command) == code:
+            if _checkout(commit, Path(tree)) and code_in(Path(tree), command) == code:
                 _checkout(commit, folder)
                 return f"commit {commit[:12]}"
     raise LosslessError(f"{place}: neither {archive} nor git's history has the sources with fingerprint {code}")
@@ -135,9 +135,11 @@ def archive_fault(code: str, command: str) -> str | None:
 
 
 def _committed(files: Iterable[Path]) -> bool:
-    """Whether git's HEAD has the files as they are."""
-    inside = [str(path) for path in files if path.resolve().is_relative_to(Path.cwd())]
-    return bool(inside) and git("status", "--porcelain", "--untracked-files=all", "--", *inside) == ""
+    """Whether git's HEAD has all the files as they are."""
+    paths = [path.resolve() for path in files]
+    if not all(path.is_relative_to(Path.cwd().resolve()) for path in paths):
+        return False
+    return git("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths)) == ""
 
 
 def _commits(file: Path) -> Iterator[str]:
@@ -172,14 +174,6 @@ def _checkout(commit: str, folder: Path) -> bool:
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     # Early releases of Python 3.11 know no filters.
     archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-
-
-def _code_in(folder: Path, command: str) -> str | None:
-    """The fingerprint of a command's code in a project's folder, None if it has no such command."""
-    try:
-        return Sources(folder / "src" / PACKAGE.name).fingerprint(*entries(command))
-    except (ValueError, SyntaxError):
-        return None
 
 
 def _pack(path: Path, files: Iterable[Path]) -> None:

@@ -106,7 +106,7 @@ class Writer:
         for node in nodes:
             if not (is_silent(node) or (is_bare_annotation(node) and not self._in_class)):
                 self._write(node)
-                self.text.add(",")
+                self.text.add("" if isinstance(node, ast.Import | ast.ImportFrom) else ",")
         self.text.add("]")
 
     def _node(self, node: ast.AST, **written: str | list) -> None:

@@ -1,6 +1,7 @@
 """Which artifacts are what the present code, parameters and inputs would give, decided from recorded digests."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -10,6 +11,7 @@ from typing import Any
 from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
 from ..files.digests import sha256
+from .equivalence import Chain, Equivalences
 from .jobs import Job, decisive
 from .records import Records
 
@@ -28,6 +30,7 @@ class Verdict:
             altered or missing, records that are damaged.
         follows: Inputs that are to be made anew.
         missing: Outputs that are not here, which alone refuses nothing.
+        probed: By which equivalences it stands, where its code is not the recorded one.
     """
 
     job: Job
@@ -35,6 +38,7 @@ class Verdict:
     damage: list[str] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    probed: Chain | None = None
 
     @property
     def accepted(self) -> bool:
@@ -64,16 +68,19 @@ class Contents:
         return self._digests[path]
 
 
-def judge(jobs: Iterable[Job], contents: Contents, records: Records) -> list[Verdict]:
+def judge(
+    jobs: Iterable[Job], contents: Contents, records: Records, equivalences: Equivalences | None = None
+) -> list[Verdict]:
     """A verdict on each job, in the order of the chain.
 
     A file that is not here counts as recorded, for as long as no job has to run that reads it: raw
-    data and whatever was not pulled. What follows from a refused job is refused too.
+    data and whatever was not pulled. What follows from a refused job is refused too. Other code is accepted
+    where `equivalences` are given and lead from it to the present one.
     """
     ordered = in_order(jobs)
     needed: set[str] = set()
     while True:
-        verdicts = _judge_in_order(ordered, contents, records, needed)
+        verdicts = _judge_in_order(ordered, contents, records, equivalences, needed)
         refused = (verdict.job for verdict in verdicts if not verdict.accepted)
         lacking = {path for job in refused for path in job.inputs if contents[path] is None}
         if lacking <= needed:
@@ -97,7 +104,15 @@ def first_of(paths: Iterable[str]) -> str:
     return f"{first} and {len(others)} more" if others else first
 
 
-def _judge_in_order(jobs: list[Job], contents: Contents, records: Records, needed: set[str]) -> list[Verdict]:
+def by_probe(verdicts: Iterable[Verdict]) -> list[str]:
+    """A line for each way in which jobs are accepted that other code made."""
+    ways = Counter(str(verdict.probed) for verdict in verdicts if verdict.accepted and verdict.probed)
+    return [f"{count} jobs accepted {way}" for way, count in sorted(ways.items())]
+
+
+def _judge_in_order(
+    jobs: list[Job], contents: Contents, records: Records, equivalences: Equivalences | None, needed: set[str]
+) -> list[Verdict]:
     state: dict[str, str | None] = dict(published_data())
     made_anew: set[str] = set()
     verdicts = []
@@ -106,12 +121,14 @@ def _judge_in_order(jobs: list[Job], contents: Contents, records: Records, neede
         verdicts.append(verdict)
         try:
             record = records[job.place]
+            if equivalences and record["code"] != job.code:
+                verdict.probed = equivalences.chain(job, record["code"])
         except LosslessError as error:
             record, verdict.damage = None, [str(error)]
         if record:
             verdict.follows = [path for path in job.inputs if path in made_anew]
             verdict.missing = [path for path in job.outputs if contents[path] is None]
-            verdict.reasons = _changed_definition(job, record)
+            verdict.reasons = _changed_definition(job, record, verdict.probed is not None)
             verdict.damage = [
                 *_altered_outputs(job, record, contents),
                 *_other_inputs(job, record, contents, {**state, **_as_recorded(record, verdict.follows)}),
@@ -125,10 +142,10 @@ def _judge_in_order(jobs: list[Job], contents: Contents, records: Records, neede
     return verdicts
 
 
-def _changed_definition(job: Job, record: dict[str, Any]) -> list[str]:
+def _changed_definition(job: Job, record: dict[str, Any], is_probed: bool) -> list[str]:
     """How the job differs from the recorded one, as far as no file's content says it."""
     reasons = []
-    if record["code"] != job.code:
+    if record["code"] != job.code and not is_probed:
         reasons.append(f"made by other code ({record['code']}, now {job.code})")
     if changes := list(_changes(record["params"], job.params)):
         reasons.append(f"made with other parameters: {'; '.join(changes)}")

@@ -6,10 +6,11 @@ from typing import get_args
 
 from ..config.values import BudgetName
 from ..errors import LosslessError
+from .equivalence import Equivalences
 from .jobs import RESULTS, Job, Place
 from .records import Records, record_files, recorded_job
 from .sources import archive_fault, require_own_folder
-from .verdicts import DATA, Contents, judge, published_data
+from .verdicts import DATA, Contents, by_probe, judge, published_data
 
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
 
@@ -18,6 +19,7 @@ def verify(
     places: Iterable[Path] = (RESULTS,),
     expected: Mapping[Place, Job] | None = None,
     left_behind: Collection[Path] = (),
+    strict: bool = False,
 ) -> tuple[list[str], str]:
     """Hash again what the records at or below `places` name, and hold each against what its job would be now.
 
@@ -26,6 +28,7 @@ def verify(
         expected: Jobs by their records, as the workflow would run them now. A record without one is held
             against its own parameters, and against the code as it is now.
         left_behind: Folders in which what is missing is no fault.
+        strict: Whether to refuse what other code made even where a probe showed that it gives the same.
 
     Returns:
         (A line for each fault, what was checked in a sentence).
@@ -45,7 +48,7 @@ def verify(
         )
     jobs, contents, records = dict(expected or {}), Contents(), Records()
     faults = _damaged_records(files, records, jobs)
-    verdicts = judge(jobs.values(), contents, records)
+    verdicts = judge(jobs.values(), contents, records, None if strict else Equivalences())
     for verdict in verdicts:
         faults += [] if verdict.accepted else [str(verdict)]
         faults += [
@@ -61,7 +64,7 @@ def verify(
     made = {path for job in jobs.values() for path in job.outputs}
     return list(dict.fromkeys(faults)), (
         f"{len(verdicts)} jobs, {len(made)} files made{_absent(made, contents)}, "
-        f"{len(data)} files of raw data{_absent(data, contents)}"
+        + "; ".join([f"{len(data)} files of raw data{_absent(data, contents)}", *by_probe(verdicts)])
     )
 
 

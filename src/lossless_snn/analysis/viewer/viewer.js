@@ -534,11 +534,11 @@ function membraneChart(container, neuron) {
     entry(mark(drawn("rect", { x: 0, y: 1, width: 22, height: 12, fill: colour("band") }), drawn("line", { x1: 0, x2: 22, y1: 13, y2: 13, stroke: colour("ink"), "stroke-width": 2.5 })), "Q = b + nθ, and up to Q + θ: no spike is due"),
     entry(mark(drawn("path", { d: "M4 13L18 13L11 1Z", fill: colour("plus") })), "positive spike"),
     entry(mark(drawn("path", { d: "M4 1L18 1L11 13Z", fill: colour("minus") })), "negative spike"),
-    element("li", {}, `b = ${base.toPrecision(3)}, θ = ${theta.toPrecision(3)} (map ${neuron.channel})`));
+    element("li", {}, `b = ${base.toPrecision(3).replace("-", "−")}, θ = ${theta.toPrecision(3)} in map ${neuron.channel}`));
 }
 
 /**
- * Neurons that take spikes back and yet end above 0, one layer after the other. First those with about four spikes,
+ * Neurons that take spikes back, one layer after the other. First those with about four spikes that end above 0,
  * whose membrane falls well below Q, and which without negative spikes would end with too high a count.
  */
 function examples() {
@@ -546,7 +546,8 @@ function examples() {
   const ends = current.unsigned.counts.at(-1);
   const awkward = ({ layer, position, spikes: total, step }) => {
     const fall = membraneOf(membranes[layer].get(position)[step - 1]) - counts[step - 1][layer][position];
-    return Math.abs(total - 4) + (fall > -0.3 ? 2 : 0) + (ends[layer][position] > current.ann.activations[layer][position] ? 0 : 4);
+    const end = current.ann.activations[layer][position];
+    return Math.abs(total - 4) + (end > 0 ? 0 : 8) + (fall > -0.3 ? 2 : 0) + (ends[layer][position] > end ? 0 : 4);
   };
   const candidates = data.layers.map((_, layer) => {
     const seen = new Map();
@@ -560,7 +561,7 @@ function examples() {
       });
     }
     return [...seen.values()]
-      .filter(({ position, step }) => step && counts[steps][layer][position] > 0 && membranes[layer].has(position))
+      .filter(({ position, step }) => step && membranes[layer].has(position))
       .map((entry) => ({ ...entry, awkward: awkward(entry) }))
       .sort((a, b) => a.awkward - b.awkward || a.position - b.position);
   });
@@ -586,8 +587,9 @@ function render() {
   byId("step").max = steps;
   byId("step").value = state.step;
   byId("step").setAttribute("aria-valuetext", `step ${state.step} of ${steps}`);
-  byId("first").disabled = byId("back").disabled = state.step === 0;
-  byId("next").disabled = byId("last").disabled = state.step === steps;
+  // Not `disabled`, which would take the focus away from whoever has just pressed it.
+  for (const id of ["first", "back"]) byId(id).setAttribute("aria-disabled", state.step === 0);
+  for (const id of ["next", "last"]) byId(id).setAttribute("aria-disabled", state.step === steps);
   byId("status").textContent = statusText();
   renderEnds();
   renderPrediction();
