@@ -15,7 +15,10 @@ from tiny_networks import random_checkpoint
 
 from lossless_snn.checkpoints import Checkpoint
 from lossless_snn.conversion import SpikingNetwork, convert
+from lossless_snn.conversion.binding import check_conversion
 from lossless_snn.errors import LosslessError
+from lossless_snn.files.digests import sha256
+from lossless_snn.files.tensors import tensors_sha256
 from lossless_snn.training import state as states
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
@@ -61,7 +64,7 @@ VALUES = [MISSING, None, [], {}, True, -1, 0.5, 2**64, "", "none of them", "a\nb
 SOUND = {("seed", 1), ("epochs", 1), ("training_images", 0), ("training_images", 1), ("readout_exponent", 5)}
 FIELDS = {
     "checkpoint": ["experiment", "budget", "precision", "seed", "epochs", "training_images", "recipe"],
-    "spiking network": ["experiment", "budget", "precision", "seed", "readout_exponent"],
+    "spiking network": ["experiment", "budget", "precision", "seed", "readout_exponent", "checkpoint_sha256"],
 }
 ARCHITECTURE = ["dataset", "network", "padding"]
 
@@ -233,6 +236,49 @@ def test_the_unit_of_the_output(files, exponent, message):
     tensors, metadata = read(files / "spiking network")
     write(files / "spiking network", tensors, metadata | {"readout_exponent": exponent})
     refuses(files, "spiking network", message)
+
+
+def sound_changes():
+    """Changes that leave a network that could be: by name, of tensors and metadata."""
+    return {
+        "a weight": lambda t, m: t["0.weight"].view(-1)[3].mul_(1.5),
+        "all weights halved": lambda t, m: [t[f"{index}.weight"].mul_(0.5) for index in range(3)],
+        "the readout": lambda t, m: t["readout"].mul_(-1),
+        "a threshold": lambda t, m: t["1.grid_threshold"].add_(1),
+        "an offset": lambda t, m: t["2.grid_offset"].sub_(1),
+        "a threshold in single precision": lambda t, m: t["1.threshold"].mul_(2),
+        "a unit": lambda t, m: t["0.exponent"].add_(1),
+        "k1 changed to k9": lambda t, m: m.update(precision="k9"),
+        "the seed": lambda t, m: m.update(seed=1),
+        "the unit of the output": lambda t, m: m.update(readout_exponent=m["readout_exponent"] + 1),
+        "the checkpoint's digest": lambda t, m: m.update(checkpoint_sha256=64 * "0"),
+    }
+
+
+@pytest.mark.parametrize("change", sound_changes())
+def test_a_network_that_was_altered(files, change):
+    """Its digest tells; and where the digest was made anew, the conversion of its checkpoint does."""
+    path, trained = files / "spiking network", Checkpoint.load(files / "checkpoint")
+    check_conversion(SpikingNetwork.load(path), trained)
+    tensors, metadata = read(path)
+    sound_changes()[change](tensors, metadata)
+    write(path, tensors, metadata)
+    refuses(files, "spiking network", "altered since it was converted")
+    write(path, tensors, {key: value for key, value in metadata.items() if key != "content_sha256"})
+    refuses(files, "spiking network", "altered since it was converted")
+    kind, digest = metadata.pop("kind"), metadata.pop("content_sha256")
+    metadata["content_sha256"] = tensors_sha256(kind, {n: t.numpy() for n, t in tensors.items()}, metadata)
+    assert metadata["content_sha256"] != digest
+    write(path, tensors, metadata | {"kind": kind})
+    with pytest.raises(LosslessError, match=r"^x\.snn: .*checkpoint's conversion") as error:
+        check_conversion(SpikingNetwork.load(path), trained, "x.snn")
+    assert "\n" not in str(error.value)
+
+
+def test_digests_are_those_of_the_files(files):
+    checkpoint, network = Checkpoint.load(files / "checkpoint"), SpikingNetwork.load(files / "spiking network")
+    assert checkpoint.sha256 == sha256(files / "checkpoint") == network.metadata.checkpoint_sha256
+    assert network.sha256 == sha256(files / "spiking network")
 
 
 def test_thresholds_beyond_single_precision_are_not_converted():

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
-from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors
+from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
 from ..files.typed import validate
 from ..networks.notation import Layer
 from .metadata import CheckpointMetadata
@@ -42,7 +43,16 @@ class Checkpoint:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint atomically; the same content gives the same bytes."""
-        save_tensors(path, KIND, self.parameters, self.metadata.model_dump(exclude_unset=True))
+        save_tensors(path, KIND, self.parameters, self._content())
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that `save` writes, in hexadecimal digits."""
+        return tensors_sha256(KIND, self.parameters, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """The metadata as the file has it."""
+        return self.metadata.model_dump(exclude_unset=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":

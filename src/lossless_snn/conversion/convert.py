@@ -80,6 +80,7 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
         network=recipe.network,
         padding=recipe.padding,
         readout_exponent=_readout_exponent(readout, peak),
+        checkpoint_sha256=checkpoint.sha256,
     )
     return SpikingNetwork(tuple(hidden), readout, metadata)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -11,8 +11,8 @@ from ..checkpoints.metadata import Architecture
 from ..config.values import Precision
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
-from ..files.records import Natural
-from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors
+from ..files.records import Natural, Sha256
+from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
 from ..files.typed import validate
 from ..networks.method import MEMBRANE_BITS, MOST_STEPS, WEIGHT_BITS
 from ..networks.notation import Layer
@@ -27,13 +27,14 @@ LARGEST_EXPONENT = 600
 
 
 class SpikingMetadata(Architecture):
-    """Which network it is, and what it was trained on."""
+    """Which network it is, what it was trained on, and the SHA-256 of the checkpoint that it was converted from."""
 
     experiment: ExperimentName
     budget: Origin
     precision: Precision
     seed: Natural | None
     readout_exponent: Annotated[int, Field(ge=-LARGEST_EXPONENT, le=LARGEST_EXPONENT)]
+    checkpoint_sha256: Sha256
 
     @model_validator(mode="after")
     def _has_levels(self) -> "SpikingMetadata":
@@ -103,9 +104,19 @@ class SpikingNetwork:
 
     def save(self, path: str | Path) -> None:
         """Write the network atomically; the same content gives the same bytes."""
-        save_tensors(path, KIND, self._tensors(), self.metadata.model_dump())
+        save_tensors(path, KIND, self.tensors(), self._content())
 
-    def _tensors(self) -> dict[str, np.ndarray]:
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that `save` writes, in hexadecimal digits."""
+        return tensors_sha256(KIND, self.tensors(), self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """The metadata as the file has it: with a digest over the tensors and all else."""
+        metadata = self.metadata.model_dump()
+        return {**metadata, _DIGEST: tensors_sha256(KIND, self.tensors(), metadata)}
+
+    def tensors(self) -> dict[str, np.ndarray]:
         """All tensors by their names in the file."""
         hidden = {
             f"{index}.{name}": getattr(layer, name) for index, layer in enumerate(self.hidden) for name in _FIELDS
@@ -116,8 +127,8 @@ class SpikingNetwork:
     def load(cls, path: str | Path) -> "SpikingNetwork":
         """Read a network back.
 
-        Raises LosslessError where the file is damaged or no spiking network, and where the sums of
-        a layer could leave the range in which nothing is lost.
+        Raises LosslessError where the file is damaged, altered or no spiking network, and where the
+        sums of a layer could leave the range in which nothing is lost.
         """
         tensors, content = load_tensors(path, KIND)
         metadata = validate(SpikingMetadata, content, path)
@@ -131,6 +142,8 @@ class SpikingNetwork:
             network.check_range()
         except LosslessError as error:
             raise LosslessError(f"{path}: {error}") from None
+        if content.get(_DIGEST) != network._content()[_DIGEST]:
+            raise LosslessError(f"{path}: altered since it was converted, by its digest; convert the checkpoint again")
         return network
 
     def check_range(self) -> None:
@@ -146,6 +159,7 @@ class SpikingNetwork:
             raise LosslessError(f"output layer: logits may need more than {MEMBRANE_BITS} bits")
 
 
+_DIGEST = "content_sha256"
 _FIELDS = tuple(field.name for field in fields(SpikingLayer))
 _INTEGERS = {"exponent", "grid_threshold", "grid_offset"}
 

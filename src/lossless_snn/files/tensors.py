@@ -1,5 +1,6 @@
 """Tensors with their metadata as safetensors files: the same content gives the same bytes."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +22,19 @@ _NUMPY_TYPES = {"BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F
 
 def save_tensors(path: str | Path, kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
     """Write `tensors` and `metadata` as a safetensors file of the given `kind`, atomically."""
+    with replacing(path) as partial:
+        partial.write_bytes(_content(kind, tensors, metadata))
+
+
+def tensors_sha256(kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> str:
+    """SHA-256 of the file that `save_tensors` writes, in hexadecimal digits."""
+    return hashlib.sha256(_content(kind, tensors, metadata)).hexdigest()
+
+
+def _content(kind: str, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> bytes:
     header = json.dumps({**metadata, "kind": kind}, sort_keys=True)
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    with replacing(path) as partial:
-        partial.write_bytes(save(contiguous, {_METADATA_KEY: header}))
+    return save(contiguous, {_METADATA_KEY: header})
 
 
 class TensorSpec(NamedTuple):
