@@ -124,18 +124,17 @@ def _judge_in_order(
             if equivalences and record["code"] != job.code:
                 verdict.probed = equivalences.chain(job, record["code"])
         except LosslessError as error:
-            record, verdict.damage = None, [str(error)]
-            verdict.reasons = [str(error)]
+            record, verdict.damage, verdict.reasons = None, [str(error)], [str(error)]
         if record:
             verdict.follows = [path for path in job.inputs if path in made_anew]
             verdict.missing = [path for path in job.outputs if contents[path] is None]
-            verdict.reasons = _changed_definition(job, record, verdict.probed is not None)
-            verdict.damage = [
-                *_altered_outputs(job, record, contents),
+            verdict.damage = _altered_outputs(job, record, contents)
+            verdict.reasons = [
+                *_changed_definition(job, record, verdict.probed is not None),
+                *verdict.damage,
                 *_other_inputs(job, record, contents, {**state, **_as_recorded(record, verdict.follows)}),
                 *(f"{path}: missing, and needed" for path in verdict.missing if path in needed),
             ]
-        verdict.reasons += verdict.damage
         if verdict.accepted:
             state |= {path: record["outputs"][path]["sha256"] for path in job.outputs}
         else:
