@@ -381,6 +381,29 @@ def test_touching_every_file_reruns_nothing(repository):
     assert planned(repository) == set()
 
 
+def test_moving_a_module_renaming_a_function_and_splitting_a_file_rerun_nothing(repository):
+    package = repository / "src" / "lossless_snn"
+    (package / "training" / "adam.py").rename(package / "training" / "first_order.py")
+    for path in (package / "training").glob("*.py"):
+        path.write_text(path.read_text().replace("from .adam import", "from .first_order import"))
+    convert = package / "conversion" / "convert.py"
+    convert.write_text(convert.read_text().replace("_threshold_bits", "_bits_of_thresholds"))
+    notation = package / "networks" / "notation.py"
+    text = notation.read_text()
+    start, end = text.index("def neuron_count("), text.index("def ann_operations(")
+    (package / "networks" / "counts.py").write_text(f"from .notation import Layer\n\n\n{text[start:end].rstrip()}\n")
+    notation.write_text(text[:start] + text[end:])
+    edit(package / "networks" / "__init__.py", "neuron_count, parse", "parse")
+    edit(package / "networks" / "__init__.py", "from .quantiser", "from .counts import neuron_count\nfrom .quantiser")
+    for path in (package / "evaluation" / "accuracy.py", package / "simulation" / "test_set.py"):
+        edit(
+            path,
+            "import ann_operations, neuron_count",
+            "import ann_operations\nfrom ..networks.counts import neuron_count",
+        )
+    assert planned(repository) == set()
+
+
 def test_comments_docstrings_and_formatting_rerun_nothing(repository):
     for path in [*repository.glob("src/**/*.py"), *repository.glob("workflow/**/*.smk"), repository / "Snakefile"]:
         path.write_text("# A new comment.\n" + path.read_text())
