@@ -54,10 +54,11 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 readme: $(READY) ## Put the tables of results/ into README.md and docs/
 	@$(BIN)/python -m lossless_workflow.readme
 
-lint: $(READY) ## Check style: ruff and snakefmt
+lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 # uv, bootstrapped by pip, installs in seconds, and compiles in half a minute what would double every job's start where
 # Python keeps no bytecode. The stamp comes last, so that a set-up that was cut off is completed.
@@ -66,7 +67,7 @@ $(READY): requirements.lock pyproject.toml
 		{ echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirements requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
 	@touch $(READY)
