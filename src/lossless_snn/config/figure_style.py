@@ -1,4 +1,4 @@
-"""What a person may choose about a figure's looks. Imports no plotting library."""
+"""What a person may choose about a figure. Imports no plotting library."""
 
 from typing import Annotated, Literal
 

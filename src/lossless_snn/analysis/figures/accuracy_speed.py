@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ...config.figure_style import FigureStyle
+from ..captions import marked_title
 from ..results import Results
 from .style import INK, MARKERS, MUTED, colours, new_figure
 
@@ -65,18 +66,18 @@ def _fp32(axes: Axes, results: Results) -> list[Line2D]:
 def _final(axes: Axes, precision: str, results: Results, colour: tuple, marker: str) -> list[Line2D]:
     """Where the accuracy became final, ours and published, as markers; returns the legend's entries."""
     row = results.by_precision.loc[precision]
-    looks = {"color": colour, "marker": marker, "markersize": 7, "clip_on": False}
+    point = {"color": colour, "marker": marker, "markersize": 7, "clip_on": False}
     steps, accuracy = row["time_steps"], row["snn_accuracy"]
-    axes.plot(steps, 100 * accuracy, markeredgecolor=INK, zorder=5, **looks)
-    text = f"{results.marked_title(precision)}: {accuracy:.2%}, {steps:.3g} steps"
-    entries = [Line2D([], [], markeredgecolor=INK, label=text, **looks, **_LINE)]
+    axes.plot(steps, 100 * accuracy, markeredgecolor=INK, zorder=5, **point)
+    text = f"{marked_title(results, precision)}: {accuracy:.2%}, {steps:.3g} steps"
+    entries = [Line2D([], [], markeredgecolor=INK, label=text, **point, **_LINE)]
     if pd.notna(row["snn_accuracy_published"]):
-        looks |= {"markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": "none"}
+        point |= {"markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": "none"}
         steps, accuracy = row["time_steps_published"], row["snn_accuracy_published"]
-        axes.plot(steps, 100 * accuracy, zorder=4, **looks)
+        axes.plot(steps, 100 * accuracy, zorder=4, **point)
         by_log = row["time_steps_from_log_published"]
         aside = f" (log: {by_log:.0f})" if pd.notna(by_log) and by_log != steps else ""
-        entries.append(Line2D([], [], label=f"published: {accuracy:.2%}, {steps:.0f}{aside}", **looks))
+        entries.append(Line2D([], [], label=f"published: {accuracy:.2%}, {steps:.0f}{aside}", **point))
     return entries
 
 

@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ...config.figure_style import FigureStyle
+from ..captions import marked_title
 from ..results import Results
 from .style import INK, MUTED, colours
 
@@ -46,7 +47,7 @@ def draw_pairs(
         places - shift,
         table[quantity] * direction,
         _HEIGHT,
-        xerr=table[f"{quantity}_std"].fillna(0) if results.several_seeds else None,
+        xerr=table[f"{quantity}_std"].fillna(0) if results.has_spread else None,
         color=[palette[precision] for precision in table.index],
         edgecolor=INK,
         linewidth=0.8,
@@ -56,7 +57,7 @@ def draw_pairs(
     if len(theirs):
         bars = axes.barh(places[theirs.index] + _HEIGHT / 2, theirs * direction, _HEIGHT, **_PUBLISHED)
         _label(axes, bars, theirs, form, whole, MUTED)
-    axes.set_yticks(places, [results.marked_title(precision) for precision in table.index])
+    axes.set_yticks(places, [marked_title(results, precision) for precision in table.index])
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.set_ylim(len(table) - 0.45, -0.55)

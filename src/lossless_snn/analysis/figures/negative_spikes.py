@@ -10,8 +10,9 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from ...config.figure_style import FigureStyle
 from ...runs.neurons import NEURONS
+from ..captions import precision_title
 from ..comparison import load_comparison
-from ..results import Results, precision_title
+from ..results import Results
 from .style import INK, colours, new_figure
 
 _NAMES = {

@@ -1,6 +1,7 @@
 """What all figures share: colours, sizes, titles, and files whose bytes depend on nothing but their content."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from textwrap import wrap
 
@@ -9,7 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ...config.figure_style import FigureStyle
-from ...files.atomic import replacing
+from .. import captions
 from ..results import Results
 
 INK = "#1a1a1a"
@@ -22,18 +23,16 @@ _DARKEST, _LIGHTEST = 0.1, 0.78
 _METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 
 
-def render(draw: Callable[[Results, FigureStyle], Figure], results: Results, style: FigureStyle, stem: Path) -> None:
-    """Draw a figure of one experiment's results and write it as STEM.svg and STEM.png."""
-    write(lambda: draw(results, style), style, stem)
-
-
-def write(draw: Callable[[], Figure], style: FigureStyle, stem: Path) -> None:
-    """Draw a figure and write it as STEM.svg and STEM.png."""
+def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: Path) -> dict[Path, bytes]:
+    """Draw a figure; its content in every format, by path: STEM.svg and STEM.png."""
+    contents = {}
     with mpl.rc_context(_settings(style)):
-        figure = draw()
+        figure = draw(style)
         for suffix, metadata in _METADATA.items():
-            with replacing(f"{stem}{suffix}") as partial:
-                figure.savefig(partial, format=suffix[1:], metadata=metadata)
+            buffer = BytesIO()
+            figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+            contents[stem.with_name(stem.name + suffix)] = buffer.getvalue()
+    return contents
 
 
 def new_figure(results: Results, style: FigureStyle, title: str, *notes: str, of_logs: bool = True) -> Figure:
@@ -44,12 +43,9 @@ def new_figure(results: Results, style: FigureStyle, title: str, *notes: str, of
     """
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
-    seeds = int(results.by_precision["seeds"].max())
-    spread = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
-    fewer = f"; {results.tested_on}" if results.first.images < results.first.test_set else ""
-    heading = [title, *_wrapped(results.subject + spread + fewer, style)]
+    heading = [title, *_wrapped(captions.figure_subtitle(results), style)]
     figure.suptitle("\n".join(heading), x=0.01, ha="left", linespacing=1.4)
-    notes = (*notes, *results.footnotes) if of_logs else notes
+    notes = (*notes, *captions.footnotes(results)) if of_logs else notes
     footnotes = [line for footnote in notes for line in _wrapped(footnote, style)]
     if footnotes:
         figure.supxlabel("\n".join(footnotes), x=0.01, ha="left")

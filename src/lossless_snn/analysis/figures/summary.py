@@ -8,7 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ...config.figure_style import FigureStyle
 from ...datasets.catalogue import find
-from ..results import Results, precision_title
+from ..captions import precision_title
+from ..results import Results
 from .style import INK, MUTED, colours
 
 _OURS = {"linestyle": "none", "markersize": 7, "marker": "o"}

@@ -1,6 +1,7 @@
 """`lossless-snn figure`."""
 
 import json
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ...analysis.figures.style import render
 from ...analysis.results import load_results
 from ...config.figure_style import FigureStyle
 from ...errors import LosslessError
+from ...files.atomic import write_all
 from ...files.typed import validate
 from ..results_options import energy_option, published_option, runs_argument
 
@@ -26,8 +28,9 @@ from ..results_options import energy_option, published_option, runs_argument
 @energy_option
 def command(name, runs, stem, style, published, energy) -> None:
     """Draw figure NAME from one experiment's runs, as SVG and PNG."""
-    looks, results = _style(style), load_results(runs, published, energy)
-    render(import_module(f"{figures.__name__}.{name}").draw, results, looks, stem)
+    figure_style, results = _style(style), load_results(runs, published, energy)
+    draw = import_module(f"{figures.__name__}.{name}").draw
+    write_all(render(partial(draw, results), figure_style, stem))
 
 
 def _style(text: str) -> FigureStyle:

@@ -1,13 +1,15 @@
 """`lossless-snn summary`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from ...analysis.figures.style import write
+from ...analysis.figures.style import render
 from ...analysis.figures.summary import draw_summary
-from ...analysis.tables.summary import load_all, write_summary
+from ...analysis.tables.summary import load_all, summary_tables
 from ...config.figure_style import FigureStyle
+from ...files.atomic import write_all
 from ..results_options import energy_option, published_option, runs_argument
 
 
@@ -18,6 +20,6 @@ from ..results_options import energy_option, published_option, runs_argument
 @energy_option
 def command(runs, out, published, energy) -> None:
     """Write the results of several experiments' runs as one table (CSV, Markdown beside it) and one figure."""
-    experiments, style = load_all(runs, published, energy), FigureStyle()
-    write_summary(experiments, out)
-    write(lambda: draw_summary(experiments, style), style, out.with_suffix(""))
+    experiments = load_all(runs, published, energy)
+    figure = render(partial(draw_summary, experiments), FigureStyle(), out.with_suffix(""))
+    write_all(summary_tables(experiments, out) | figure)
