@@ -1,8 +1,9 @@
 # Where things lie, and what a rule needs to know of the experiment that its wildcards name.
 
-import csv
 from dataclasses import asdict
 from functools import cache
+
+from lossless_snn.analysis.published import published_experiments
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -126,11 +127,11 @@ def there_is(name):
     return (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()
 
 
-def published_experiments():
-    """Experiments with published numbers for which there is a file."""
-    with open(PUBLISHED, newline="") as file:
-        names = dict.fromkeys(row["experiment"] for row in csv.DictReader(file))
-    return [name for name in names if there_is(name)]
+# Read while planning: where its outputs exist, Snakemake takes a rule that lacks an input for one that is not needed.
+try:
+    PUBLISHED_EXPERIMENTS = [name for name in published_experiments(PUBLISHED) if there_is(name)]
+except LosslessError as error:
+    sys.exit(f"snakemake: {error}")
 
 
 # What is judged (workflow/chain.py) may lack its logs: their digests are known. A run would train to have them.

@@ -41,7 +41,7 @@ SUMMARY = "results/{budget}/summary"
 def summarised(wildcards):
     """Experiments that are asked for or were made before here, the published ones first, in their order."""
     made = {name for budget, name in made_before() if budget == wildcards.budget} | set(settings.experiments)
-    order = [*published_experiments(), *sorted(made)]
+    order = [*PUBLISHED_EXPERIMENTS, *sorted(made)]
     return [name for name in dict.fromkeys(order) if name in made]
 
 

@@ -56,7 +56,7 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.DictReader(file, restkey="cells beyond the last column")
+            lines = csv.DictReader(file)
             missing = PublishedRow.model_fields.keys() - set(lines.fieldnames or ())
             if missing:
                 raise LosslessError(f"{path}: no column {', '.join(sorted(missing))}")
@@ -66,7 +66,9 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
                 if rows.setdefault((row.experiment, row.precision), row) is not row:
                     raise LosslessError(f"{path}: line {lines.line_num}: {row.experiment}, {row.precision} again")
     except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}; --published names the published values") from None
+        raise LosslessError(
+            f"{path}: {error.strerror}; the published values belong there, or where --published says"
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise LosslessError(f"{path}: not a CSV table ({error})") from None
     return tuple(rows.values())
@@ -74,8 +76,8 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
 
 def _row(cells: dict[str, str], place: str) -> PublishedRow:
     place = f"{place} ({cells['experiment']}, {cells['precision']})"
-    if None in cells.values():
-        raise LosslessError(f"{place}: fewer cells than columns")
+    if None in cells or None in cells.values():  # as csv has it
+        raise LosslessError(f"{place}: {'more' if None in cells else 'fewer'} cells than columns")
     return validate(PublishedRow, cells, place)
 
 
