@@ -9,7 +9,7 @@ MARK = "†"
 ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
 
 # By budget, how its training differs from the published one.
-_UNLIKE_PUBLISHED = {"quick": ", fewer than published"}
+_UNLIKE_PUBLISHED = {"quick": "trained for less than published"}
 
 
 def precision_title(precision: str) -> str:
@@ -25,7 +25,7 @@ def marked_title(results: Results, precision: str) -> str:
 def experiment(results: Results) -> str:
     """Experiment, data set, budget and training; a quick budget is named as less than the published one."""
     epochs = "/".join(f"{n:,}" for n in sorted({run.ann.epochs for run in results.runs}))
-    unlike = _UNLIKE_PUBLISHED.get(results.first.budget, "") if len(results.published) else ""
+    unlike = ", fewer than published" if results.first.budget == "quick" and len(results.published) else ""
     return (
         f"{results.first.experiment} ({find(results.first.dataset).title}), {results.first.budget} budget "
         f"({epochs} epochs of {results.first.training_images:,} images{unlike})"
@@ -38,6 +38,18 @@ def test_images(results: Results) -> str:
     return f"{images:,} test images" if images == test_set else f"the first {images:,} of {test_set:,} test images"
 
 
+def budget(results: Results) -> str:
+    """The budget, and how its training differs from the published one."""
+    name = results.first.budget
+    return f"{name} budget" + (f" ({_UNLIKE_PUBLISHED[name]})" if name in _UNLIKE_PUBLISHED else "")
+
+
+def number_of_seeds(results: Results) -> str:
+    """How many seeds the precisions have, such as "1 seed" or "1 to 3 seeds"."""
+    least, most = results.by_precision["seeds"].min(), results.by_precision["seeds"].max()
+    return f"{f'{least} to ' if least < most else ''}{most} seed{'s' if most > 1 else ''}"
+
+
 def seeds(results: Results) -> str:
     """The seeds, and what stands behind ± where there are several."""
     numbers = sorted({run.ann.seed for run in results.runs})
@@ -45,9 +57,13 @@ def seeds(results: Results) -> str:
     return f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{spread}"
 
 
-def spread(seeds: int) -> str:
-    """What ± or a band shows, to follow other words; nothing for a single seed."""
-    return f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
+DEVIATION = "mean ± standard deviation"
+RANGE = "mean and range"
+
+
+def spread(seeds: int, shown: str = DEVIATION) -> str:
+    """What is `shown` of several seeds, to follow other words; nothing for a single one."""
+    return f"; {shown} of {seeds} seeds" if seeds > 1 else ""
 
 
 def notes(results: Results) -> dict[str, str]:
@@ -72,15 +88,16 @@ def notes(results: Results) -> dict[str, str]:
     return found
 
 
-def footnotes(results: Results) -> list[str]:
-    """The notes as lines to stand below a table or figure."""
-    return [f"{MARK} {precision_title(precision)}: {note}." for precision, note in notes(results).items()]
+def footnotes(results: Results, named: bool = False) -> list[str]:
+    """The notes as lines to stand below a table or figure; `named`, with the experiment that they are of."""
+    of = f"{results.first.experiment}, " if named else ""
+    return [f"{MARK} {of}{precision_title(precision)}: {note}." for precision, note in notes(results).items()]
 
 
-def figure_subtitle(results: Results) -> str:
-    """What a figure's numbers are of, below its title."""
+def figure_subtitle(results: Results, shown: str = DEVIATION) -> str:
+    """What a figure's numbers are of, below its title; `shown` as in `spread`."""
     fewer = f"; {test_images(results)}" if results.first.images < results.first.test_set else ""
-    return experiment(results) + spread(int(results.by_precision["seeds"].max())) + fewer
+    return experiment(results) + spread(int(results.by_precision["seeds"].max()), shown) + fewer
 
 
 def results_table(results: Results) -> str:
