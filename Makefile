@@ -8,8 +8,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv-peers/bin/python
-# Where the project's environment is used, no other one may get in between.
+# Where the project's environment is used, no other one may get in between, and no other folder's code.
 unexport VIRTUAL_ENV
+export PYTHONPATH := $(CURDIR)/src
+# Snakemake, past the locks of a run that was killed.
+RUN := $(BIN)/python -m lossless_workflow.run
 
 .PHONY: help setup demo reproduce paper report restore verify bench readme test lint
 
@@ -19,25 +22,24 @@ help: ## List these commands
 setup: $(READY) ## Make the virtual environment in .venv, everything pinned
 
 demo: $(READY) ## Run the whole chain on scikit-learn's digits (a minute) and print the results
-	@$(BIN)/snakemake demo
+	@$(RUN) demo
 	@echo; cat results/quick/digits-lenet/tables/results.md
 	@echo; echo "Figures: results/quick/digits-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
 
 reproduce: $(READY) ## Run mnist-lenet for a few epochs (five minutes) and print the results
-	@$(BIN)/snakemake reproduce
+	@$(RUN) reproduce
 	@echo; cat results/quick/mnist-lenet/tables/results.md
 	@echo; echo "Figures: results/quick/mnist-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
 
 paper: $(READY) ## Run every experiment at the published budget (hours)
-	@$(BIN)/snakemake paper
+	@$(RUN) paper
 	@for table in results/paper/*/tables/results.md; do echo; echo "$$table"; cat "$$table"; done
 
-report: $(READY) ## Write results/report.html: figures and tables of all that was made, with captions
-	@$(BIN)/snakemake all
-	@$(BIN)/snakemake made --report results/report.html
+report: restore ## Write results/report.html: figures and tables of what configuration lists, with captions
+	@$(RUN) shown
+	@$(RUN) shown --report results/report.html
 
 restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
-	@$(BIN)/python -m lossless_workflow.pull
 	@$(BIN)/python -m lossless_workflow.restore
 
 verify: $(READY) ## Hash all results again and check their provenance from raw data to figures
@@ -48,7 +50,7 @@ test: $(READY) ## Run the tests
 
 # PUBLISHED names a checkout of the published code, to measure that too.
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
-	@$(BIN)/snakemake results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
+	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
 readme: $(READY) ## Put the tables of results/ into README.md and docs/

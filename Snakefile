@@ -8,12 +8,19 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from lossless_snn.datasets.catalogue import DATASETS
+# The code of this folder, whatever environment Snakemake comes from; for the jobs, too.
+SOURCES = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCES)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
+
+from lossless_snn.config import parameters
 from lossless_snn.config.energy import ENERGY, read_energies
-from lossless_snn.errors import LosslessError
 from lossless_snn.config.experiment import EXPERIMENT_FOLDER
-from lossless_snn.provenance.fingerprint import fingerprint
 from lossless_snn.config.settings import read_settings, requested_experiment
+from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.errors import LosslessError
+from lossless_snn.provenance.sources import require_own_folder
+from lossless_workflow.processes import enter
 
 min_version("9.27")
 
@@ -23,6 +30,7 @@ report: "workflow/report/workflow.rst"
 
 # Not by `configfile:`, whose messages do not name the file. --config and --configfile change single keys of it.
 try:
+    require_own_folder(Path(workflow.basedir))
     settings = read_settings(config)
     energies = read_energies().model_dump_json()
 except LosslessError as error:
@@ -35,6 +43,7 @@ if settings.data.root:
 
 
 include: "workflow/rules/paths.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -43,15 +52,29 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/noise.smk"
 include: "workflow/rules/negative_spikes.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/viewer.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/provenance.smk"
+
+
+# A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with.
+if workflow.is_main_process:
+    enter(Path())
+    os.environ[VARIABLE] = str(make_plan(commands, Path(".snakemake/lossless_snn").resolve()))
+
+
+envvars:
+    VARIABLE,
+
+
+# The summary compares what configuration lists; it is made where all of that is asked for.
+listed = set(settings.summary.get(settings.budget, ()))
 
 
 rule all:
     default_target: True
     input:
         lambda _: [path for name in settings.experiments for path in artifacts(settings.budget, name)],
-        expand(SUMMARY + ".md", budget=settings.budget) if len(settings.experiments) > 1 else [],
+        expand(SUMMARY + ".md", budget=settings.budget) if listed and listed <= set(settings.experiments) else [],
     message:
         "{settings.budget} results of {settings.experiments} are in results/{settings.budget}/"
 
@@ -84,12 +107,15 @@ rule paper:
         "Everything at the published budget is in results/paper/"
 
 
-# All that was made before, of any experiment at any budget: what the report shows. What came without
-# its logs is left out, because it would be trained for that.
-rule made:
+# What the report shows: what is asked for, and what else configuration lists.
+rule shown:
     input:
-        lambda _: [path for pair in made_before() for path in artifacts(*pair)],
-        lambda _: expand(SUMMARY + ".md", budget=sorted({budget for budget, _ in made_before()})),
-        requested_before(),
+        rules.all.input,
+        lambda _: [
+            path
+            for budget, experiments in settings.report.items()
+            for name, requested in experiments.items()
+            for path in shown(budget, name, requested)
+        ],
     message:
-        "Everything made before is up to date"
+        "Everything that the report shows is up to date"

@@ -1,14 +1,11 @@
 """Files are whole, or not there, or refused."""
 
-import os
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.files.atomic import replacing, write_all, write_json
+from lossless_snn.files.atomic import replacing, write_json
 from lossless_snn.files.tensors import load_tensors, save_tensors
 
 TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array([-1, 2**40])}
@@ -69,40 +66,3 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
         interrupted()
     assert path.read_text() == '{\n  "old": 1\n}\n'
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_set_of_files_is_replaced_as_one(tmp_path):
-    write_all({tmp_path / "a.txt": "old a\n", tmp_path / "deep" / "b.bin": b"old b"})
-    write_all({tmp_path / "a.txt": "µ\n", tmp_path / "deep" / "b.bin": b"\0"})
-    assert (tmp_path / "a.txt").read_bytes() == b"\xc2\xb5\n"
-    assert (tmp_path / "deep" / "b.bin").read_bytes() == b"\0"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "b.bin", "deep"]
-
-
-@pytest.mark.parametrize("failing_call", range(1, 7))
-def test_a_set_of_files_is_left_as_it_was(tmp_path, monkeypatch, failing_call):
-    """Of three files two are there; each of the five renames fails in turn, and the sixth does not come."""
-    old, new = {tmp_path / "a": "old a", tmp_path / "b": "old b"}, {tmp_path / name: "new" for name in "abc"}
-    write_all(old)
-    calls, rename = [], os.replace
-
-    def failing(source, target):
-        calls.append(source)
-        if len(calls) == failing_call:
-            raise OSError("disk on fire")
-        rename(source, target)
-
-    monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(OSError, match="on fire") if failing_call < 6 else nullcontext():
-        write_all(new)
-    expected = old if failing_call < 6 else new
-    assert {path: path.read_text() for path in tmp_path.iterdir()} == expected
-
-
-def test_a_set_with_a_folder_in_a_files_place(tmp_path):
-    (tmp_path / "b").mkdir()
-    (tmp_path / "a").write_text("old")
-    with pytest.raises(IsADirectoryError, match="b"):
-        write_all({tmp_path / "a": "new", tmp_path / "b": "new"})
-    assert (tmp_path / "a").read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

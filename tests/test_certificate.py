@@ -8,6 +8,8 @@ import pytest
 from tiny_networks import integer_ann, random_checkpoint, random_pixels
 
 from lossless_snn.conversion.convert import convert
+from lossless_snn.errors import LosslessError
+from lossless_snn.runs.directory import RunDirectory
 from lossless_snn.simulation import simulator
 from lossless_snn.simulation.certificate import Certificate, grid_activations
 from lossless_snn.simulation.events import EventSimulator
@@ -121,7 +123,7 @@ def broken(run, change):
     return broken_run
 
 
-def test_the_command_fails_where_a_neuron_differs(converted, command_line, tmp_path, monkeypatch):
+def test_the_command_fails_where_a_neuron_differs(converted, trained, command_line, tmp_path, monkeypatch):
     def change(trace):
         trace.counts[0][7, 2, 5, 6] += 1
 
@@ -130,8 +132,11 @@ def test_the_command_fails_where_a_neuron_differs(converted, command_line, tmp_p
     assert "not lossless" in said
     assert "image 7, layer 1:3C5, channel 2, row 5, column 6" in said
     assert "\n" not in said
+    # What differs can be looked up, and no reader takes the logs beside it for results.
     assert json.loads((tmp_path / "logs" / "certificate.json").read_text())["mismatches_in_settled_images"] == 1
-    assert not (tmp_path / "logs" / "snn.json").exists()
+    assert command_line("evaluate", trained, "--limit", "20", "--out", tmp_path / "logs" / "ann.json") == 0
+    with pytest.raises(LosslessError, match=r"certificate\.json: violated: 1 neurons of settled images"):
+        RunDirectory.read(tmp_path / "logs")
 
 
 def test_the_command_fails_where_the_prediction_of_a_settled_image_differs(

@@ -9,17 +9,16 @@ import os
 import pickle
 import struct
 import tarfile
-import threading
+import types
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from web_server import WebServer
 
 from lossless_snn.datasets import cifar, load, sources
 from lossless_snn.datasets.catalogue import DATASETS
-from lossless_snn.datasets.places import Archive, TorchvisionArchive
+from lossless_snn.datasets.places import Archive, WebArchive
 from lossless_snn.datasets.sources import acquire, retrieve
 from lossless_snn.errors import LosslessError
 
@@ -99,9 +98,10 @@ def assert_all_there(destination, batches):
     assert {path.name: path.read_bytes() for path in (destination / FOLDER).iterdir()} == batches
 
 
-def test_digests_are_those_that_torchvision_knows():
-    from torchvision.datasets import CIFAR10
-
+def test_digests_and_address_are_those_that_torchvision_knows():
+    CIFAR10 = pytest.importorskip("torchvision.datasets").CIFAR10
+    (source,) = sources._SOURCES["cifar10"]
+    assert source.url == CIFAR10.url
     known = [*CIFAR10.train_list, *CIFAR10.test_list]
     assert list(map(list, DATASETS["cifar10"].files.items())) == [[name, md5] for name, md5 in known]
     assert DATASETS["cifar10"].folder == CIFAR10.base_folder
@@ -121,8 +121,7 @@ def test_images_come_in_the_order_of_the_batches(tmp_path, local):
 
 
 def test_torchvision_reads_the_same_images_from_the_same_files(tmp_path, local, monkeypatch):
-    from torchvision.datasets import CIFAR10
-
+    CIFAR10 = pytest.importorskip("torchvision.datasets").CIFAR10
     root = tmp_path / "data"
     ours = load("cifar10", "train", root, local)
     meta = pickle.dumps({"label_names": list("0123456789")}, 2)
@@ -166,14 +165,15 @@ def test_the_archive_is_unpacked_and_only_the_batches(tmp_path, archive, batches
     assert_all_there(tmp_path / "data", batches)
 
 
-def test_nothing_is_unpacked_from_another_archive(tmp_path, archive, monkeypatch):
+def test_nothing_is_unpacked_from_another_archive(tmp_path, archive, monkeypatch, capsys):
     content = bytearray((archive / ARCHIVE).read_bytes())
     content[-1] ^= 1
     (archive / ARCHIVE).write_bytes(content)
     monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("it was opened"))
-    with pytest.raises(LosslessError, match=f"local archive .*: {ARCHIVE} has the wrong SHA-256"):
+    with pytest.raises(LosslessError, match=rf"no source has .*local archive {archive / ARCHIVE}\)"):
         acquire("cifar10", tmp_path / "data", archive)
-    assert not (tmp_path / "data").exists()
+    assert f"local archive {archive / ARCHIVE}: {ARCHIVE} has the wrong SHA-256\n" in capsys.readouterr().err
+    assert list((tmp_path / "data").rglob("*")) == []
 
 
 def test_a_damaged_batch_is_replaced(tmp_path, local, batches, capsys):
@@ -185,54 +185,48 @@ def test_a_damaged_batch_is_replaced(tmp_path, local, batches, capsys):
     assert capsys.readouterr().err == f"lossless-snn: {path}: damaged (wrong MD5), looking for another copy\n"
 
 
-def test_a_damaged_local_batch_is_named(tmp_path, local):
+def test_a_damaged_local_batch_is_named(tmp_path, local, capsys):
     path = local / FOLDER / "test_batch"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(LosslessError, match=r"cifar10: no source has test_batch .*test_batch has the wrong MD5"):
+    with pytest.raises(LosslessError, match=r"^cifar10: no source has test_batch "):
         acquire("cifar10", tmp_path / "data", local)
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    assert f"local folder {local}: test_batch has the wrong MD5\n" in capsys.readouterr().err
 
 
 @pytest.fixture
 def served(archive, monkeypatch):
-    """The archive on a real HTTP server, as the only source, at the address that torchvision knows."""
-    from torchvision.datasets import CIFAR10
-
+    """The archive on a web server, as the only source."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=archive))
-    threading.Thread(target=server.serve_forever, args=(0.02,)).start()
-    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/{ARCHIVE}")
-    source = TorchvisionArchive("CIFAR10", sources._ARCHIVES["cifar10"], timeout=2)
+    monkeypatch.setattr("pooch.core.time", types.SimpleNamespace(sleep=lambda _: None))
+    server = WebServer(archive)
+    source = WebArchive(f"{server.address}{ARCHIVE}", sources._ARCHIVES["cifar10"], stall=60)
     monkeypatch.setitem(sources._SOURCES, "cifar10", (source,))
-    yield archive / ARCHIVE
-    server.shutdown()
-    server.server_close()
+    yield server
+    server.close()
 
 
 def test_the_download(tmp_path, served, batches):
-    assert retrieve("cifar10", tmp_path / "data") == dict.fromkeys(NAMES, "torchvision's CIFAR10 archive")
+    title = f"archive {served.address}{ARCHIVE}"
+    assert retrieve("cifar10", tmp_path / "data") == dict.fromkeys(NAMES, title)
     assert_all_there(tmp_path / "data", batches)
 
 
-def test_a_login_page_in_place_of_the_archive(tmp_path, served):
-    served.write_text("<html>Please log in</html>")
-    with pytest.raises(LosslessError, match=f"torchvision's CIFAR10 archive: {ARCHIVE} has the wrong SHA-256"):
+def test_a_login_page_in_place_of_the_archive(tmp_path, served, capsys):
+    (served.folder / ARCHIVE).write_text("<html>Please log in</html>")
+    with pytest.raises(LosslessError, match=r"^cifar10: no source has data_batch_1, .*test_batch \(tried archive "):
         acquire("cifar10", tmp_path / "data")
+    assert capsys.readouterr().err == (
+        f"lossless-snn: archive {served.address}{ARCHIVE}: {ARCHIVE} has the wrong SHA-256\n"
+    )
 
 
-def test_no_connection_is_one_line_with_the_address_and_what_to_do(tmp_path, served, monkeypatch):
-    from torchvision.datasets import CIFAR10
-
-    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:9/{ARCHIVE}")
+def test_no_connection_is_a_line_with_the_address_and_one_with_what_to_do(tmp_path, served, monkeypatch, capsys):
+    url = f"http://127.0.0.1:9/{ARCHIVE}"
+    monkeypatch.setitem(sources._SOURCES, "cifar10", (WebArchive(url, sources._ARCHIVES["cifar10"], 60),))
     with pytest.raises(LosslessError) as error:
         acquire("cifar10", tmp_path / "data")
+    assert capsys.readouterr().err == f"lossless-snn: archive {url}: {url}: Connection refused\n"
     message = str(error.value)
-    assert f"torchvision's CIFAR10 archive: http://127.0.0.1:9/{ARCHIVE}: " in message
-    assert "Connection refused" in message
     assert message.endswith("name it in LOSSLESS_SNN_DATA or in data.root of the configuration")
     assert "\n" not in message
 
@@ -260,6 +254,10 @@ def test_a_malicious_batch_is_refused_and_nothing_of_it_runs(tmp_path):
         ({b"data": np.zeros((IMAGES, 784), np.uint8)}, "'data' must be rows of 3,072 bytes"),
         ({b"labels": [1, 2]}, "'labels' must be a list of 4 whole numbers"),
         ({b"labels": ["cat"] * IMAGES}, "'labels' must be a list of 4 whole numbers"),
+        ({b"labels": [True] * IMAGES}, "'labels' must be a list of 4 whole numbers below 10"),
+        ({b"labels": [10] * IMAGES}, "'labels' must be a list of 4 whole numbers below 10"),
+        ({b"labels": [-1] * IMAGES}, "'labels' must be a list of 4 whole numbers below 10"),
+        ({b"labels": [2**70] * IMAGES}, "'labels' must be a list of 4 whole numbers below 10"),
     ],
 )
 def test_another_pickle_is_no_batch(tmp_path, change, message):
@@ -280,3 +278,13 @@ def test_a_truncated_batch_and_a_missing_one(tmp_path, batches):
         cifar.read_batch(tmp_path / "batch")
     with pytest.raises(LosslessError, match="nothing: No such file"):
         cifar.read_batch(tmp_path / "nothing")
+
+
+def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LosslessError, match=r"pipe: no regular file$"):
+        cifar.read_batch(tmp_path / "pipe")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(LosslessError, match="sparse: no batch of CIFAR-10: 1,099,511,627,776 bytes"):
+        cifar.read_batch(tmp_path / "sparse")

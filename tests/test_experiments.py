@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lossless_snn.config.experiment import Budget, Phase, load_experiment
+from lossless_snn.config.experiment import lasting, load_experiment
+from lossless_snn.config.recipe import Phase
 from lossless_snn.errors import LosslessError
 from lossless_snn.networks.quantiser import quantiser_level
 
@@ -37,7 +38,7 @@ def test_mnist_lenet_is_the_published_one():
     experiment = load_experiment("mnist-lenet", SHIPPED)
     assert (experiment.dataset, experiment.network, experiment.padding) == ("mnist", "20C5-P2-50C5-P2-500", "valid")
     assert (experiment.training.batch_size, experiment.training.validation_images) == (200, 10_000)
-    assert experiment.recipe("paper")["phases"] == [{"epochs": 150, "learning_rate": 1e-4}]
+    assert experiment.recipe("paper", "k1").recorded()["phases"] == [{"epochs": 150, "learning_rate": 1e-4}]
     assert (experiment.simulation.steps, experiment.simulation.batch_size) == (20, 200)
 
 
@@ -81,13 +82,12 @@ def test_unknown_experiment_lists_those_that_there_are(tmp_path, write):
 
 def test_unknown_budget(write):
     with pytest.raises(LosslessError, match=r"'paper'.*quick"):
-        write().recipe("paper")
+        write().recipe("paper", "k1")
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(None, [3, 2]), (1, [1]), (3, [3]), (4, [3, 1]), (9, [3, 6])])
 def test_schedule_cut_off_or_prolonged(epochs, expected):
-    budget = Budget(phases=(Phase(epochs=3, learning_rate=1e-3), Phase(epochs=2, learning_rate=1e-4)))
-    phases = budget.schedule(epochs)
+    phases = lasting((Phase(epochs=3, learning_rate=1e-3), Phase(epochs=2, learning_rate=1e-4)), epochs)
     assert [phase.epochs for phase in phases] == expected
     assert [phase.learning_rate for phase in phases] == [1e-3, 1e-4][: len(expected)]
 
@@ -107,14 +107,14 @@ def test_a_budget_may_simulate_other_steps():
     assert mnist.simulated_steps("quick") == 30
     assert mnist.simulated_steps("paper") == 20
     assert mnist.simulated_steps("imported") == 20
-    assert "steps" not in mnist.recipe("quick")
+    assert "steps" not in mnist.recipe("quick", "k1").recorded()
 
 
 def test_cifar10_cnn1_is_the_published_one():
     experiment = load_experiment("cifar10-cnn1", SHIPPED)
     assert experiment.network == "96C3-256C3-P2-384C3-P2-384C3-256C3-P2-1024-1024"
     assert (experiment.data.shape, experiment.data.input_shape) == ((3, 32, 32), (3, 24, 24))
-    recipe = experiment.recipe("paper")
+    recipe = experiment.recipe("paper", "fp32").recorded()
     assert recipe["phases"] == [{"epochs": 100, "learning_rate": 1e-3}, {"epochs": 100, "learning_rate": 1e-4}]
     assert (recipe["batch_size"], recipe["train_images"], recipe["validation_images"]) == (200, None, 0)
     assert recipe["augmentation"] == {"crop": 24, "flip": True, "brightness": 63.0, "contrast": [0.2, 1.8]}
@@ -123,16 +123,16 @@ def test_cifar10_cnn1_is_the_published_one():
 
 def test_a_quick_budget_may_be_smaller():
     experiment = load_experiment("cifar10-cnn1", SHIPPED)
-    recipe = experiment.recipe("quick")
+    recipe = experiment.recipe("quick", "fp32").recorded()
     assert recipe["train_images"] < 50_000
     assert experiment.test_images("quick") < 10_000
-    assert recipe["augmentation"] == experiment.recipe("paper")["augmentation"]
+    assert recipe["augmentation"] == experiment.recipe("paper", "fp32").recorded()["augmentation"]
 
 
 def test_an_experiment_that_extends_another_has_only_what_differs():
     base, wider = (load_experiment(f"cifar10-cnn{n}", SHIPPED) for n in (1, 2))
     assert wider.network == "128C3-256C3-P2-512C3-P2-1024C3-512C3-P2-1024-512"
-    assert wider.recipe("paper") == base.recipe("paper") | {"network": wider.network}
+    assert wider.recipe("paper", "k1").recorded() == base.recipe("paper", "k1").recorded() | {"network": wider.network}
     assert wider.simulation == base.simulation
 
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from lossless_snn.runs.step_logs import LOGS
 from lossless_snn.simulation import Trace
-from lossless_snn.simulation.metrics import LOGS, Measures, time_steps
+from lossless_snn.simulation.metrics import Metrics, time_steps
 
 
 def trace(predictions, positive, negative, operations, settled_step):
@@ -15,9 +16,9 @@ def trace(predictions, positive, negative, operations, settled_step):
 
 
 @pytest.fixture
-def measures():
+def metrics():
     """A batch of two images and a last one of a single image; three steps."""
-    collected = Measures()
+    collected = Metrics()
     collected.add(
         trace(
             predictions=[[4, 7, 7], [1, 1, 2]],
@@ -32,20 +33,19 @@ def measures():
     return collected
 
 
-def test_logs_by_hand(measures, tmp_path):
-    measures.write_logs(tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == set(LOGS)
+def test_logs_by_hand(metrics):
+    logs = metrics.step_logs()
     # right at each step, not cumulative: image 1 from step 1 on, image 2 until step 1
-    assert (tmp_path / "accuracy.txt").read_text() == "1\n2\n1\n1\n1\n1\n"
+    assert logs.accuracy.tolist() == [[1, 2, 1], [1, 1, 1]]
     # 7, then 3 + 0 + 1 + 4 more, then 0 + 1 + 1 + 0 more
-    assert (tmp_path / "spike_num.txt").read_text() == "7\n15\n17\n1\n2\n5\n"
+    assert logs.spike_num.tolist() == [[7, 15, 17], [1, 2, 5]]
     # 7, then 3 - 5, then 1 - 1
-    assert (tmp_path / "spike_collect.txt").read_text() == "7\n5\n5\n1\n2\n1\n"
-    assert (tmp_path / "sop_num.txt").read_text() == "70\n170\n190\n7\n14\n44\n"
+    assert logs.spike_collect.tolist() == [[7, 5, 5], [1, 2, 1]]
+    assert logs.sop_num.tolist() == [[70, 170, 190], [7, 14, 44]]
 
 
-def test_summary_by_hand(measures):
-    assert measures.summary() == {
+def test_summary_by_hand(metrics):
+    assert metrics.summary() == {
         "images": 3,
         "accuracy": pytest.approx(2 / 3),
         "time_steps": 3,  # 2, 3 and 2 right
@@ -59,12 +59,12 @@ def test_summary_by_hand(measures):
     }
 
 
-def test_summary_is_plain_numbers(measures):
-    assert json.loads(json.dumps(measures.summary()))["settled_step_max"] == 3
+def test_summary_is_plain_numbers(metrics):
+    assert json.loads(json.dumps(metrics.summary()))["settled_step_max"] == 3
 
 
 def test_nothing_settled_has_no_settled_step():
-    collected = Measures()
+    collected = Metrics()
     collected.add(trace([[1]], [[1]], [[0]], [[10]], [-1]), np.array([1]))
     summary = collected.summary()
     assert (summary["settled_step_mean"], summary["settled_step_max"]) == (None, None)
@@ -88,7 +88,7 @@ def test_time_steps_are_the_first_count_from_which_the_accuracy_stays(correct, s
 
 def test_time_steps_are_of_the_whole_set_not_of_batches():
     """One image is won where another is lost: each batch changes, the sum does not."""
-    collected = Measures()
+    collected = Metrics()
     nothing = [[0, 0, 0]]
     collected.add(trace([[0, 1, 1]], nothing, nothing, nothing, [0]), np.array([1]))
     collected.add(trace([[1, 0, 0]], nothing, nothing, nothing, [0]), np.array([1]))

@@ -74,9 +74,9 @@ def test_noise_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ratio,noise_seed,images,accuracy\n0.0,0,5,1.5\n", r"rows\.0\.accuracy: .*found '1\.5'"),
-        ("ratio,noise_seed,images,accuracy\n0.0,0,5,0.8\n0.0,1\n", r"rows\.1\.images: "),
-        ("ratio,noise_seed,images,accuracy\n", "rows: "),
+        ("ratio,noise_seed,images,accuracy\n0.0,0,5,1.5\n", r"line 2: accuracy: .*found 1\.5"),
+        ("ratio,noise_seed,images,accuracy\n0.0,0,5,0.8\n0.0,1\n", r"line 3: 2 cells, expected 4"),
+        ("ratio,noise_seed,images,accuracy\n", "no rows"),
         ("ratio,noise_seed,images,accuracy\n0.0,0,4,0.75\n", r"images 4, but .*ann\.json has 5"),
     ],
 )

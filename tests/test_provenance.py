@@ -1,7 +1,9 @@
 """Records of jobs, the sources kept with them, and verdicts: on small jobs that a test runs itself."""
 
+import ast
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,21 +14,25 @@ from pathlib import Path
 import pytest
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources, fingerprint
+from lossless_snn.provenance.circumstances import circumstances_path, last_circumstances
+from lossless_snn.provenance.entries import command_code, entries
+from lossless_snn.provenance.fingerprint import PACKAGE, Sources
 from lossless_snn.provenance.jobs import Job, decisive
-from lossless_snn.provenance.records import read_record, recording
-from lossless_snn.provenance.sources import keep_sources
+from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
+from lossless_snn.provenance.recording import recording
+from lossless_snn.provenance.records import Records, write_record
+from lossless_snn.provenance.sources import archive_fault, archive_path, keep_sources, unpack_sources
 from lossless_snn.provenance.verdicts import Contents, judge
 from lossless_snn.provenance.verification import verify
 
-MODULES = ("lossless_snn.cli.commands.convert",)
-CODE = fingerprint(*MODULES)
+CODE = command_code("convert")
 FOLDER = "results/quick/tiny"
 
 
 def job(rule: str, inputs: list[str], outputs: list[str], **params) -> Job:
     wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
-    return Job.described(rule, wildcards, params, f"lossless-snn {rule} --threads 1", CODE, MODULES, inputs, outputs)
+    command = f"lossless-snn convert {rule} --threads 1"
+    return Job.described(rule, wildcards, params, CODE, inputs, outputs, command)
 
 
 def run(task: Job) -> None:
@@ -57,11 +63,11 @@ def project(tmp_path, monkeypatch) -> Path:
 
 def verdicts(jobs: list[Job]) -> dict[str, tuple[list[str], list[str]]]:
     """(Reasons of its own, inputs made anew) of each refused job."""
-    return {one.job.rule: (one.reasons, one.follows) for one in judge(jobs, Contents()) if not one.accepted}
+    return {one.job.rule: (one.reasons, one.follows) for one in judge(jobs, Contents(), Records()) if not one.accepted}
 
 
 def test_what_was_not_changed_is_accepted_in_the_order_of_the_chain(project):
-    found = judge(CHAIN, Contents())
+    found = judge(CHAIN, Contents(), Records())
     assert [one.job.rule for one in found] == ["train", "simulate", "draw"]
     assert all(one.accepted and not one.missing for one in found)
 
@@ -107,7 +113,7 @@ def test_lists_of_names_tell_what_came_and_what_went(project):
 
 
 def test_threads_and_device_refuse_nothing(project):
-    other = replace(SIMULATE, command="lossless-snn simulate --threads 8 --device cuda")
+    other = replace(SIMULATE, command="lossless-snn convert simulate --threads 8 --device cuda")
     assert verdicts([TRAIN, other, DRAW]) == {}
     assert decisive("a --threads 8 b --device cuda --steps 3") == "a b --steps 3"
 
@@ -129,36 +135,206 @@ def test_a_job_run_again_with_other_results_refuses_what_was_made_from_the_old_o
     }
 
 
+def recorded(task: Job) -> bool:
+    try:
+        Records()[task.place]
+    except LosslessError:
+        return False
+    return True
+
+
 def test_a_failed_job_leaves_no_record(project):
     def fail():
         with recording(TRAIN):
             raise KeyError
 
-    assert TRAIN.record.exists()
+    assert recorded(TRAIN)
     with pytest.raises(KeyError):
         fail()
-    assert not TRAIN.record.exists()
+    assert not recorded(TRAIN)
+    assert recorded(SIMULATE)
 
 
-def test_code_edited_after_the_run_began_is_not_recorded_as_what_ran(project, capsys):
-    run(replace(TRAIN, code="0" * 16))
-    assert not TRAIN.record.exists()
-    assert "the code was edited" in capsys.readouterr().err
+def test_a_job_that_left_out_a_file_has_failed(project):
+    def leave_out():
+        with recording(TRAIN):
+            Path(TRAIN.outputs[0]).unlink()
+
+    with pytest.raises(LosslessError, match=f"^{TRAIN.outputs[0]}: No such file"):
+        leave_out()
+    assert not recorded(TRAIN)
+
+
+def test_a_job_made_twice_has_the_same_record_and_two_attempts(project):
+    before = TRAIN.place.file.read_bytes()
+    run(TRAIN)
+    assert TRAIN.place.file.read_bytes() == before
+    attempts = [json.loads(line) for line in circumstances_path(TRAIN.place).read_text().splitlines()]
+    assert [attempt["succeeded"] for attempt in attempts] == [True, True]
+    assert set(attempts[0]) == {"started", "processor", "load", "seconds", "succeeded"}
+
+
+def test_edited_code_does_not_run(project):
+    ran = []
+
+    def attempt():
+        with recording(replace(TRAIN, code="0" * 16)):
+            ran.append(True)
+
+    with pytest.raises(LosslessError, match=f"the code was edited after this run began: it is {CODE} now"):
+        attempt()
+    assert not ran
+    assert not recorded(TRAIN)
     assert not Path(f"results/sources/{'0' * 16}.tar.xz").exists()
 
 
-def test_outside_git_the_record_says_so_and_inside_whether_the_tree_was_clean(project):
-    assert read_record(TRAIN.record)["git"] is None
-    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
-    Path(".gitignore").write_text("")
-    for arguments in (["init", "--quiet"], ["add", ".gitignore", "config"], ["commit", "--quiet", "--message=One"]):
-        subprocess.run(["git", *identity, *arguments], check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    run(TRAIN)  # results are not committed, and do not count
-    assert read_record(TRAIN.record)["git"] == {"commit": commit, "dirty": False}
+def test_a_plan_names_the_files_that_were_edited(project, monkeypatch):
+    path = make_plan(["convert"], Path("plans"))
+    assert read_plan(path).code == {"convert": CODE}
+    assert read_plan(path).changes() == []
+    content = json.loads(path.read_text())
+    content["files"]["conversion/convert.py"] = "0" * 64
+    content["code"] = {"convert": "0" * 16}
+    path.write_text(json.dumps(content))
+    monkeypatch.setenv(VARIABLE, str(path))
+    run(TRAIN)  # a comment was edited, say: the code is what this job was planned with
+    with pytest.raises(LosslessError, match=r"edited after this run began \(src/lossless_snn/conversion/convert\.py\)"):
+        run(replace(TRAIN, code="0" * 16))
+
+
+def test_a_plan_that_is_not_to_be_seen_is_one_line(project, command_line, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "/elsewhere/plan.json")
+    message = command_line("record", TRAIN.as_json(), "convert", "--help")
+    assert message.startswith("lossless-snn: /elsewhere/plan.json: no plan of a run")
+    assert "\n" not in message
+
+
+def test_an_altered_input_stops_the_job_that_reads_it(project):
+    Path(f"{FOLDER}/log").write_text("other")
+    with pytest.raises(LosslessError, match=f"^{FOLDER}/log: altered since it was made \\({SIMULATE.place} says"):
+        run(DRAW)
+
+
+def test_altered_raw_data_stop_the_job_that_reads_them(project):
+    Path("data").mkdir()
+    Path("data/images").write_text("digits")
+    published = {"folder": "", "files": {"images": hashlib.sha256(b"digits").hexdigest()}}
+    task = job("train", ["data/images"], [f"{FOLDER}/checkpoint"], dataset=published)
+    run(task)
+    Path("data/images").write_text("others")
+    with pytest.raises(LosslessError, match=r"^data/images: altered since it was made \(not the published file"):
+        run(task)
+
+
+def test_one_process_at_a_time_runs_a_job(project):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_provenance import TRAIN
+from lossless_snn.provenance.recording import recording
+with recording(TRAIN):
+    print("running", flush=True)
+    sys.stdin.read()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as other:
+        assert other.stdout.readline() == "running\n"
+        with pytest.raises(LosslessError, match=r"train-k1-seed0\.lock: another process runs this job now"):
+            run(TRAIN)
+        run(SIMULATE)
+        other.stdin.close()
+        assert other.wait() == 0
+    run(TRAIN)
+
+
+def test_many_processes_write_to_one_file_of_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = """
+import sys
+from pathlib import Path
+from lossless_snn.provenance.jobs import Place
+from lossless_snn.provenance.records import write_record
+for number in range(20):
+    write_record(Place(Path("results/quick/tiny/provenance.json"), f"{sys.argv[1]}-{number}"), {"rule": sys.argv[1]})
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    writers = [subprocess.Popen([sys.executable, "-c", code, name], env=environment) for name in "abc"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    found = Records().places([Path("results/quick/tiny/provenance.json")])
+    assert {place.name for place in found} == {f"{name}-{number}" for name in "abc" for number in range(20)}
+    assert list(json.loads(found[0].file.read_text())["jobs"]) == sorted(place.name for place in found)
+
+
+GIT = ("git", "-c", "user.name=A Person", "-c", "user.email=person@example.org")
+
+
+def commit_all(message: str) -> str:
+    for arguments in (["add", "."], ["commit", "--quiet", "--allow-empty", f"--message={message}"]):
+        subprocess.run([*GIT, *arguments], check=True)
+    return subprocess.run([*GIT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_circumstances_say_the_commit_and_whether_the_tree_was_clean(project):
+    assert "commit" not in last_circumstances(TRAIN.place)
+    Path(".gitignore").write_text("jobs/\n")
+    subprocess.run([*GIT, "init", "--quiet"], check=True)
+    commit = commit_all("One")
+    run(TRAIN)
+    attempt = last_circumstances(TRAIN.place)
+    assert (attempt["commit"], attempt["dirty"]) == (commit, False)
     Path("config/recipe").write_text("sgd")
     run(TRAIN)
-    assert read_record(TRAIN.record)["git"] == {"commit": commit, "dirty": True}
+    attempt = last_circumstances(TRAIN.place)
+    assert (attempt["commit"], attempt["dirty"]) == (commit, True)
+
+
+def test_sources_are_found_in_git_or_in_the_archive_of_a_tree_that_differed(tmp_path, monkeypatch):
+    """In a project of its own, whose package this process does not run."""
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "src" / PACKAGE.name
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("lossless_snn.provenance.sources.PACKAGE", package)
+    subprocess.run([*GIT, "init", "--quiet"], check=True)
+    commit = commit_all("Sources")
+    keep_sources(CODE, "convert")
+    assert not Path("results/sources").exists()
+
+    module = package / "conversion/convert.py"
+    committed = module.read_text()
+    edited = committed.replace('"""\n', '"""\nprint(1)\n', 1)
+    module.write_text(edited)
+    other = Sources(package).fingerprint(*entries("convert"))
+    assert other != CODE
+    keep_sources(other, "convert")
+    commit_all("Edited")
+    for code, found, content in (
+        (CODE, f"commit {commit[:12]}", committed),
+        (other, f"results/sources/{other}.tar.xz", edited),
+    ):
+        folder = tmp_path / code
+        folder.mkdir()
+        assert unpack_sources(TRAIN.place, code, "lossless-snn convert", folder) == found
+        assert (folder / "src/lossless_snn/conversion/convert.py").read_text() == content
+    with pytest.raises(LosslessError, match=r"neither .* nor git's history has the sources"):
+        unpack_sources(TRAIN.place, "0" * 16, "lossless-snn convert", tmp_path / "nothing")
+
+
+def test_an_archive_with_other_sources_is_a_fault(project):
+    (archive,) = Path("results/sources").iterdir()
+    assert archive_fault(CODE, "lossless-snn convert") is None
+    archive.rename(archive.with_name(f"{'0' * 16}.tar.xz"))
+    assert "not the sources with that fingerprint" in archive_fault("0" * 16, "lossless-snn convert")
+
+
+def test_another_checkouts_code_is_refused_by_the_names_of_both_folders(tmp_path, monkeypatch, command_line):
+    (tmp_path / "src" / PACKAGE.name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("verify",), ("record", TRAIN.as_json(), "convert", "--help")):
+        message = command_line(*arguments)
+        assert message.startswith(f"lossless-snn: {tmp_path}: the code that runs is that of {PACKAGE.parents[1]}; use ")
+        assert "\n" not in message
 
 
 def test_sources_give_the_same_archive_every_time(tmp_path, monkeypatch):
@@ -166,7 +342,8 @@ def test_sources_give_the_same_archive_every_time(tmp_path, monkeypatch):
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)
-        archives.append(keep_sources(CODE, MODULES).read_bytes())
+        keep_sources(CODE, "convert")
+        archives.append(archive_path(CODE).read_bytes())
     assert archives[0] == archives[1]
     with tarfile.open(tmp_path / "one" / "results/sources" / f"{CODE}.tar.xz") as archive:
         names = archive.getnames()
@@ -184,18 +361,20 @@ def test_sources_give_the_same_archive_every_time(tmp_path, monkeypatch):
 def test_recording_is_part_of_no_commands_code(tmp_path):
     copy = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    commands = [f"lossless_snn.cli.commands.{path.stem}" for path in sorted((copy / "cli/commands").glob("[a-z]*.py"))]
-    commands = [name for name in commands if name.rpartition(".")[2] not in ("provenance", "prune", "verify")]
-    before = {name: Sources(copy).fingerprint(name) for name in commands}
+    commands = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons", "table", "summary"]
+    before = {name: Sources(copy).fingerprint(*entries(name)) for name in commands}
     for path in (copy / "provenance").glob("*.py"):
-        path.write_text(path.read_text() + "\nprint(1 + 1)\n")
-    assert {name: Sources(copy).fingerprint(name) for name in commands} == before
-    assert len(before) > 10
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                node.body.insert(0, ast.parse("print(1 + 1)").body[0])
+        path.write_text(ast.unparse(tree))
+    assert {name: Sources(copy).fingerprint(*entries(name)) for name in commands} == before
 
 
 def test_recording_imports_nothing_heavy():
     heavy = {"torch", "pandas", "numba", "sklearn", "matplotlib"}
-    code = f"import lossless_snn.provenance.records, sys; sys.exit(' '.join({heavy} & set(sys.modules)) or 0)"
+    code = f"import lossless_snn.provenance.recording, sys; sys.exit(' '.join({heavy} & set(sys.modules)) or 0)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -205,12 +384,15 @@ def test_verify_names_what_is_wrong_and_its_exit_status_says_whether(project, co
     (archive,) = Path("results/sources").iterdir()
     archive.write_bytes(b"")
     Path(f"{FOLDER}/figure").unlink()
-    TRAIN.record.write_text("{")
+    write_record(SIMULATE.place, {"rule": "simulate"})
     assert command_line("verify") == 1
     faults = capsys.readouterr().out.splitlines()
-    assert f"{archive}: altered" in faults
+    assert any(fault.startswith(f"{archive}: no archive of sources") for fault in faults)
     assert f"{FOLDER}/figure: missing" in faults
-    assert any(fault.startswith(f"{TRAIN.record}: not JSON") for fault in faults)
+    assert any(fault.startswith(f"{SIMULATE.place}: wildcards: Field required") for fault in faults)
+    TRAIN.place.file.write_text("{")
+    assert command_line("verify") == 1
+    assert capsys.readouterr().out.startswith(f"{TRAIN.place.file}: not JSON")
 
 
 def test_what_was_left_behind_is_no_fault_and_what_follows_from_it_is_checked(project):
@@ -235,8 +417,8 @@ def test_prune_removes_the_sources_that_no_record_names(project, command_line, c
 
 def test_prune_removes_nothing_while_a_record_cannot_be_read(project, command_line):
     (used,) = Path("results/sources").iterdir()
-    DRAW.record.write_text("{")
-    assert command_line("prune").startswith(f"lossless-snn: {DRAW.record}: not JSON")
+    DRAW.place.file.write_text("{")
+    assert command_line("prune").startswith(f"lossless-snn: {DRAW.place.file}: not JSON")
     assert used.exists()
 
 
@@ -247,24 +429,23 @@ def test_prune_removes_nothing_while_a_record_cannot_be_read(project, command_li
         ("code", None),
         ("wildcards", "k1"),
         ("outputs", {DRAW.outputs[0]: {}}),
-        ("code", {"fingerprint": CODE, "modules": list(MODULES), "sources": {}}),
+        ("seconds", 3.5),
     ],
 )
-def test_a_record_that_lacks_something_is_refused_in_one_line(project, command_line, capsys, place, value):
-    content = json.loads(DRAW.record.read_text())
-    DRAW.record.write_text(json.dumps(content | {place: value}))
-    with pytest.raises(LosslessError, match=f"{DRAW.record}: {place}.*; make what it belongs to again"):
-        read_record(DRAW.record)
+def test_a_record_that_is_not_as_described_is_refused_in_one_line(project, command_line, capsys, place, value):
+    write_record(DRAW.place, Records()[DRAW.place] | {place: value})
+    with pytest.raises(LosslessError, match=f"{DRAW.place}: {place}.*; make what it belongs to again"):
+        Records()[DRAW.place]
     assert [*verdicts(CHAIN)] == ["draw"]
     assert command_line("verify") == 1
-    assert f"{DRAW.record}: {place}" in capsys.readouterr().out
+    assert f"{DRAW.place}: {place}" in capsys.readouterr().out
 
 
 def test_paths_may_be_absolute(project, command_line, capsys):
     command_line("provenance", DRAW.outputs[0])
-    story = capsys.readouterr().out
+    lineage = capsys.readouterr().out
     command_line("provenance", str(project / DRAW.outputs[0]))
-    assert capsys.readouterr().out == story
+    assert capsys.readouterr().out == lineage
     Path(FOLDER, "tables").mkdir()
     Path(FOLDER, "tables", "stray.csv").touch()
     assert command_line("verify", str(project / FOLDER)) == 1
@@ -276,8 +457,8 @@ def test_verify_elsewhere_is_one_line(project, command_line, monkeypatch):
     assert command_line("verify", "quick").startswith("lossless-snn: quick: not below results/")
 
 
-def test_a_story_tells_where_it_breaks_off(project, command_line, capsys):
-    TRAIN.record.unlink()
+def test_lineage_says_where_records_end(project, command_line, capsys):
+    write_record(TRAIN.place, None)
     command_line("provenance", DRAW.outputs[0])
     assert capsys.readouterr().out.count("(no record tells how it was made)") == 2
 
@@ -291,10 +472,10 @@ def test_verify_without_records_is_one_line(tmp_path, monkeypatch, command_line)
 
 
 def test_records_have_digests_of_their_own_of_all_that_went_in_and_out(project):
-    record = read_record(DRAW.record)
-    for paths, entries in ((DRAW.inputs, record["inputs"]), (DRAW.outputs, record["outputs"])):
+    record = Records()[DRAW.place]
+    for paths, files in ((DRAW.inputs, record["inputs"]), (DRAW.outputs, record["outputs"])):
         expected = {path: Path(path).read_bytes() for path in paths}
-        assert entries == {
+        assert files == {
             path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
             for path, content in expected.items()
         }

@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -40,11 +39,11 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def restore(folder: Path) -> list[str]:
-    """The lines that `make restore` prints."""
+def restore(folder: Path, status: int = 0) -> list[str]:
+    """The lines that `make restore` prints, without what its summary says of raw data."""
     run = python(folder, "-m", "lossless_workflow.restore")
-    assert run.returncode == 0, run.stderr
-    return [line for line in run.stdout.splitlines() if line.startswith("results/") or " accepted" in line]
+    assert run.returncode == status, run.stdout + run.stderr
+    return re.sub(r"; raw data not here: .*; after an edit, `make restore` again", "", run.stdout).splitlines()
 
 
 def executed(run: subprocess.CompletedProcess) -> set[str]:
@@ -93,7 +92,8 @@ def origin(tmp_path_factory) -> Path:
 
 def keep(folder: Path) -> None:
     """Commit all results, in place of DVC."""
-    git(folder, "add", "--force", "results")
+    git(folder, "add", "results")
+    git(folder, "add", "--force", str(FOLDER / "checkpoints"), str(FOLDER / "logs"))
     git(folder, "commit", "--quiet", "--message=Results")
 
 
@@ -108,16 +108,25 @@ def clone(origin, tmp_path) -> Path:
     return tmp_path / "clone"
 
 
+def records_of(folder: Path) -> dict:
+    return json.loads((folder / FOLDER / "provenance.json").read_text())["jobs"]
+
+
+def write_records(folder: Path, jobs: dict) -> None:
+    (folder / FOLDER / "provenance.json").write_text(json.dumps({"format": 2, "jobs": jobs}))
+
+
 def test_the_record_of_a_job_says_what_it_was(origin):
-    text = (origin / FOLDER / "provenance/simulate-k1-seed0.json").read_text()
-    record = json.loads(text)
+    text = (origin / FOLDER / "provenance.json").read_text()
+    record = json.loads(text)["jobs"]["simulate-k1-seed0"]
     assert list(record) == [
-        *("format", "rule", "wildcards", "params", "command", "code", "inputs", "outputs", "arithmetic", "threads"),
-        *("versions", "git", "started", "seconds"),
+        *("rule", "wildcards", "params", "command", "code", "inputs", "outputs", "arithmetic", "threads", "versions")
     ]
     assert record["wildcards"] == {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
     assert record["params"]["options"] == "--steps 4 --batch-size 250"
-    assert record["git"] == {"commit": git(origin, "rev-parse", "HEAD~1"), "dirty": False}
+    assert record["command"] == (
+        f"lossless-snn simulate {SPIKING} --logs {Path(LOG).parent} --steps 4 --batch-size 250 --threads 1"
+    )
     assert (record["arithmetic"], record["threads"]) == ("exact", 1)
     for path, entry in {**record["inputs"], **record["outputs"]}.items():
         content = (origin / path).read_bytes()
@@ -126,24 +135,35 @@ def test_the_record_of_a_job_says_what_it_was(origin):
     assert set(record["inputs"]) >= {SPIKING, "data/Digits/raw/t10k-images-idx3-ubyte"}
     assert str(origin) not in text
     assert os.uname().nodename not in text
+    attempt = json.loads((origin / FOLDER / "jobs/simulate-k1-seed0.circumstances.jsonl").read_text())
+    assert (attempt["commit"], attempt["dirty"]) == (git(origin, "rev-parse", "HEAD~1"), False)
 
 
-def test_a_job_can_be_repeated_from_its_record_alone(origin, tmp_path):
-    record = json.loads((origin / FOLDER / "provenance/convert-k1-seed0.json").read_text())
-    (archive,) = record["code"]["sources"]
-    with tarfile.open(origin / archive) as sources:
-        # Early releases of Python 3.11 know no filters.
-        sources.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-    assert not list((tmp_path / "src").rglob("training.py"))
+def test_a_job_can_be_repeated_from_its_record_and_git_alone(origin, tmp_path):
+    assert not (origin / "results/sources").exists()
+    record = records_of(origin)["convert-k1-seed0"]
+    code = (
+        "import sys; from pathlib import Path; from lossless_snn.provenance.sources import unpack_sources as unpack;"
+        "from lossless_snn.provenance.jobs import Place;"
+        f"place = Place(Path('{FOLDER}/provenance.json'), 'convert-k1-seed0');"
+        f"print(unpack(place, '{record['code']}', '{record['command']}', Path('{tmp_path}')))"
+    )
+    assert python(origin, "-c", code).stdout.startswith("commit ")
     for path in [*record["inputs"], *record["outputs"]]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     for path in record["inputs"]:
         (tmp_path / path).write_bytes((origin / path).read_bytes())
-    (tmp_path / FOLDER / "jobs").mkdir()
-    run = python(tmp_path, "-m", "lossless_snn", *record["command"].partition(" > ")[0].split()[1:])
+    run = python(tmp_path, "-m", "lossless_snn", *record["command"].split()[1:])
     assert run.returncode == 0, run.stderr
     for path, entry in record["outputs"].items():
         assert hashlib.sha256((tmp_path / path).read_bytes()).hexdigest() == entry["sha256"], path
+
+
+def test_results_made_twice_leave_the_tree_as_it_is(clone):
+    for path in (FIGURE, CHECKPOINT, LOG, SPIKING):
+        (clone / path).unlink()
+    assert len(executed(snakemake(clone, *TARGETS))) == 6
+    assert git(clone, "status", "--porcelain") == ""
 
 
 def test_a_clone_takes_everything_up_and_runs_nothing(clone):
@@ -191,7 +211,7 @@ def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, m
     assert status == 1
     assert faults[0].endswith(f"{file}: altered since it was made")
     assert len(faults) == stale + 1
-    assert restore(repository) == [
+    assert restore(repository, status=1) == [
         *faults[:-1],
         f"{6 - stale} of 6 jobs accepted; {stale} to be made anew where asked for",
     ]
@@ -201,10 +221,7 @@ def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, m
 
 def test_what_is_missing_is_made_only_where_it_is_asked_for(clone):
     (clone / CHECKPOINT).unlink()
-    assert restore(clone) == [
-        f"{CHECKPOINT}: not here; made anew, with all that follows, where asked for",
-        "6 of 6 jobs accepted",
-    ]
+    assert restore(clone) == [f"6 of 6 jobs accepted; not here, and made anew where asked for: {CHECKPOINT}"]
     assert planned(clone, FIGURE) == set()
 
 
@@ -212,11 +229,11 @@ def test_an_altered_spiking_network_is_made_again_unless_its_checkpoint_is_alter
     before = (clone / SPIKING).read_bytes()
     flip_a_bit(clone / SPIKING)
     assert verify(clone)[0] == 1
-    assert restore(clone) == [f"{SPIKING}: made again from its checkpoint", "6 of 6 jobs accepted"]
+    assert restore(clone) == ["6 of 6 jobs accepted; 1 spiking networks made again from their checkpoints"]
     assert (clone / SPIKING).read_bytes() == before
     flip_a_bit(clone / SPIKING)
     flip_a_bit(clone / CHECKPOINT)
-    assert restore(clone)[-1] == "0 of 6 jobs accepted; 6 to be made anew where asked for"
+    assert restore(clone, status=1)[-1] == "0 of 6 jobs accepted; 6 to be made anew where asked for"
     assert (clone / SPIKING).read_bytes() != before
 
 
@@ -225,17 +242,19 @@ def test_data_that_cannot_be_had_keep_nothing_else_from_being_restored(clone):
     edit(sources, '"digits": (Generated("scikit-learn\'s load_digits", digits.write_files),)', '"digits": ()')
     insert_in_functions(clone / "src/lossless_snn/simulation/__init__.py", "1 + 1")
     run = python(clone, "-m", "lossless_workflow.restore")
-    assert run.returncode == 0
+    assert run.returncode == 1
     assert "lossless-snn: digits: no source has" in run.stderr
     assert "3 of 6 jobs accepted; 3 to be made anew where asked for" in run.stdout
-    assert "digits: cannot be had; what is to be made anew from it will fail until it can\n" in run.stdout
+    assert "digits: cannot be had; what is to be made anew from it will fail\n" in run.stdout
     assert planned(clone, SPIKING) == set()
 
 
 def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
     edit(clone / "config/energy.yaml", "addition: 0.9", "addition: 0.8")
     (clone / CHECKPOINT).unlink()
-    (clone / FOLDER / "provenance/figure_sops.json").unlink()
+    jobs = records_of(clone)
+    del jobs["figure_sops"]
+    write_records(clone, jobs)
     status, faults = verify(clone)
     assert status == 1
     assert faults[0] == f"{CHECKPOINT}: missing"
@@ -244,12 +263,11 @@ def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
 
 
 def test_what_no_rule_makes_any_more_is_named_and_the_rest_restored(clone):
-    path = clone / FOLDER / "provenance/figure_sops.json"
-    record = json.loads(path.read_text())
-    record["outputs"] = {f"{FOLDER}/figures/old.svg": record["outputs"].popitem()[1]}
-    path.with_name("figure_old.json").write_text(json.dumps(record))
+    jobs = records_of(clone)
+    outputs = {f"{FOLDER}/figures/old.svg": jobs["figure_sops"]["outputs"][FIGURE]}
+    write_records(clone, jobs | {"figure_old": jobs["figure_sops"] | {"rule": "figure_old", "outputs": outputs}})
     orphan = f"{FOLDER}/figures/old.svg: no rule makes it any more; delete it, and the record that tells of it"
-    assert restore(clone) == ["6 of 6 jobs accepted", orphan]
+    assert restore(clone) == [orphan, "6 of 6 jobs accepted"]
     status, faults = verify(clone)
     assert status == 1
     assert orphan in faults
@@ -258,21 +276,33 @@ def test_what_no_rule_makes_any_more_is_named_and_the_rest_restored(clone):
 def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):
     repository = copy(origin, tmp_path / "repository")
     (repository / CHECKPOINT).write_bytes(b"no tensors")
+    jobs = records_of(repository)
+    del jobs["train-k1-seed0"]  # which would say that the checkpoint is altered
+    write_records(repository, jobs)
     run = snakemake(repository, "--forcerun", "convert", "--until", "convert")
     assert run.returncode == 1
     assert "truncated or not a safetensors file" in run.stderr
-    assert "provenance.smk" not in run.stderr
-    assert not (repository / FOLDER / "provenance/convert-k1-seed0.json").exists()
+    assert "convert-k1-seed0" not in records_of(repository)
 
 
-def test_provenance_tells_every_step_back_to_raw_data(origin):
-    story = python(origin, "-m", "lossless_snn", "provenance", FIGURE).stdout
+def test_an_altered_log_is_not_drawn(origin, tmp_path):
+    repository = copy(origin, tmp_path / "repository")
+    flip_a_bit(repository / LOG)
+    os.utime(repository / LOG)
+    run = snakemake(repository, FIGURE)
+    assert run.returncode == 1
+    assert f"lossless-snn: {LOG}: altered since it was made ({FOLDER}/provenance.json: simulate-k1-seed0" in run.stderr
+    assert not (repository / FIGURE).exists()
+
+
+def test_provenance_shows_every_step_back_to_raw_data(origin):
+    lineage = python(origin, "-m", "lossless_snn", "provenance", FIGURE).stdout
     sha256 = hashlib.sha256((origin / FIGURE).read_bytes()).hexdigest()
-    assert story.splitlines()[0] == f"{FIGURE}  {sha256[:12]}"
-    steps = re.findall(r"└─ (\w+) quick tiny", story)
+    assert lineage.splitlines()[0] == f"{FIGURE}  {sha256[:12]}"
+    steps = re.findall(r"└─ (\w+) quick tiny", lineage)
     assert steps == ["figure_sops", "simulate", "convert", "train", "evaluate", "train"]
-    assert "recipe.phases.0.learning_rate: 0.001" in story
-    assert "data/Digits/raw/train-images-idx3-ubyte  60adda41fa07 raw data" in story
+    assert "recipe.phases.0.learning_rate: 0.001" in lineage
+    assert "data/Digits/raw/train-images-idx3-ubyte  60adda41fa07 raw data" in lineage
 
 
 def test_a_file_without_a_record_is_one_line(origin):

@@ -66,7 +66,7 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
         ({"threads": {"trian": 2}}, "threads.trian", "unknown key"),
         ({"figures": {"sparsity": {"color": "red"}}}, "figures.sparsity.color", "unknown key"),
         ({"figures": {"speed": {}}}, "figures.speed", "unknown key"),
-        ({"budget": "fast"}, "budget", "'quick' or 'paper'"),
+        ({"budget": "slow"}, "budget", "'quick', 'paper' or 'fast'"),
         ({"budget": None}, "budget", "found None"),
         ({"experiments": ["nope"]}, "experiments", "'nope' has no file"),
         ({"experiments": []}, "experiments", "empty"),

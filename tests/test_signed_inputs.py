@@ -19,7 +19,6 @@ from lossless_snn.conversion.convert import convert
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.datasets.encoding import Standardised
 from lossless_snn.evaluation.accuracy import build, encode
-from lossless_snn.evaluation.exact import ExactNetwork
 from lossless_snn.simulation import simulator
 from lossless_snn.simulation.certificate import Certificate
 
@@ -75,12 +74,13 @@ def test_the_grid_is_the_trained_network(k):
     trace = simulator(snn).run(integers, 2000)
     activation = encode(pixels, checkpoint.data, torch.device("cpu"))
     assert activation.numpy() == pytest.approx(integers / 2**16, abs=0)
-    exact = list(ExactNetwork(checkpoint, torch.device("cpu")).activations(activation))
-    for layer, count in zip(exact[:-1], trace.counts, strict=True):
-        assert (layer.numpy() * 2**k == count).all()
-    assert (exact[-1].argmax(1).numpy() == trace.predictions[:, -1]).all()
-    network = build(checkpoint, torch.device("cpu"))
+    exact, network = (build(checkpoint, torch.device("cpu"), dtype) for dtype in (torch.float64, torch.float32))
     with torch.inference_mode():
+        values = activation.double()
+        for layer, count in zip(list(exact)[:-1], trace.counts, strict=True):
+            values = layer(values)
+            assert (values.numpy() * 2**k == count).all()
+        assert (exact[-1](values).argmax(1).numpy() == trace.predictions[:, -1]).all()
         for layer, count in zip(list(network)[:-1], trace.counts, strict=True):
             activation = layer(activation)
             assert (np.rint(activation.numpy() * 2**k) != count).mean() < 0.005

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lossless_snn.config.experiment import load_experiment
+from lossless_snn.config.recipe import Augmentation, Recipe
 from lossless_snn.datasets import Images, load
 from lossless_snn.errors import LosslessError
 from lossless_snn.training.augmentation import augment, draw
@@ -16,13 +17,16 @@ CPU = torch.device("cpu")
 
 
 def recipe(batch_size, validation_images=0, train_images=None):
-    return {
-        "dataset": "mnist",
-        "validation_images": validation_images,
-        "batch_size": batch_size,
-        "train_images": train_images,
-        "augmentation": None,
-    }
+    return Recipe(
+        dataset="mnist",
+        network="4",
+        padding="valid",
+        validation_images=validation_images,
+        batch_size=batch_size,
+        train_images=train_images,
+        augmentation=None,
+        phases=({"epochs": 1, "learning_rate": 1.0},),
+    )
 
 
 def numbered(count):
@@ -57,7 +61,7 @@ def test_nothing_may_be_held_out():
 
 def test_the_split_of_an_experiment(project):
     images = load("digits", "train")
-    training, validation = split(images, load_experiment("tiny").recipe("quick"))
+    training, validation = split(images, load_experiment("tiny").recipe("quick", "k1"))
     assert (len(training), len(validation)) == (1200, 97)
     assert validation.labels.tolist() == images.labels[-97:].tolist()
 
@@ -89,15 +93,15 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 
 def test_every_image_of_an_epoch_is_varied_by_draws_of_its_own():
-    augmentation = {"crop": 4, "flip": True, "brightness": 63, "contrast": [0.2, 1.8]}
+    augmentation = Augmentation(crop=4, flip=True, brightness=63, contrast=(0.2, 1.8))
     pixels = np.random.default_rng(0).integers(0, 256, (11, 3, 6, 6), dtype=np.uint8)
-    varied = recipe(4) | {"augmentation": augmentation}
-    draws = draw(augmentation, 8, (6, 6), seed=2, epoch=5)
+    varied = recipe(4).model_copy(update={"augmentation": augmentation})
+    draws = draw(augmentation, np.arange(8), 11, (6, 6), seed=2, epoch=5)
     training_set = TrainingSet(Images(pixels, np.arange(11)), varied, CPU)
     found = list(training_set.epoch(2, 5))
     assert len(found) == 2
     for start, (inputs, labels) in zip((0, 4), found, strict=True):
-        assert torch.equal(inputs, augment(torch.from_numpy(pixels), labels, draws[start : start + 4], 4))
+        assert torch.equal(inputs, augment(torch.from_numpy(pixels), labels, draws[start : start + 4], augmentation))
     for (again, _), (inputs, _) in zip(list(training_set.epoch(2, 5)), found, strict=True):
         assert torch.equal(again, inputs)
     assert not torch.equal(next(training_set.epoch(2, 6))[0], found[0][0])

@@ -1,14 +1,18 @@
 """What Snakemake says that it would run: after no change, and after every kind of change."""
 
 import itertools
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -219,20 +223,160 @@ def test_a_budget_names_its_seeds_and_the_command_line_names_others(repository):
     assert planned(repository, "--config", "seeds=[0]") == set()
 
 
-def test_a_summary_trains_nothing_but_what_is_asked_for(repository):
-    """Tables and figures are in git, networks and logs of most experiments are not."""
+def test_targets_come_from_configuration_and_not_from_what_lies_in_results(repository):
     for name in ("twin", "others"):
         shutil.copy(repository / "config/experiments/tiny.yaml", repository / f"config/experiments/{name}.yaml")
-    for name in ("others", "given-up"):
-        copy(repository / RESULTS / "tables", repository / RESULTS.parent / name / "tables")
-    run = snakemake(repository, "--dry-run", "--config", "experiments=[tiny,twin]")
-    assert run.returncode == 0, run.stderr
-    assert set(re.findall(r"\((\S+), quick\)$", run.stdout, re.MULTILINE)) == {"twin"}
-    assert "Summarise all experiments (quick)" in run.stdout
-    made = snakemake(repository, "--dry-run", "made")
-    assert made.returncode == 0, made.stderr
-    assert "Summarise all experiments (quick)" in made.stdout
-    assert "Train" not in made.stdout
+    edit(repository / "config/config.yaml", "summary:\n", "summary:\n  quick: [tiny, twin]\n#")
+    copy(repository / RESULTS / "tables", repository / RESULTS.parent / "others" / "tables")
+    for experiments, expected in (("[tiny,twin]", True), ("[tiny]", False), ("[tiny,others]", False)):
+        run = snakemake(repository, "--dry-run", "--config", f"experiments={experiments}")
+        assert run.returncode == 0, run.stderr
+        assert ("Summarise all experiments (quick)" in run.stdout) == expected
+        assert set(re.findall(r"\((\S+), quick\)$", run.stdout, re.MULTILINE)) <= set(experiments[1:-1].split(","))
+
+
+def test_the_report_trains_nothing_that_nobody_asked_for(repository):
+    shutil.copy(repository / "config/experiments/tiny.yaml", repository / "config/experiments/twin.yaml")
+    settings = repository / "config/config.yaml"
+    settings.write_text(settings.read_text().partition("\nreport:")[0] + "\nreport: {quick: {twin: []}}\n")
+    run = snakemake(repository, "--dry-run", "shown")
+    assert run.returncode == 1
+    assert (
+        "snakemake: results/quick/twin/logs/fp32/seed0/ann.json: not here, and the report trains nothing" in run.stderr
+    )
+    edit(settings, "{twin: []}", "{tiny: [negative_spikes]}")
+    assert planned(repository, "shown") == jobs("Compare neurons at", *LEVELS) | {
+        "Draw negative_spikes",
+        "Tabulate what negative spikes buy",
+    }
+
+
+def node(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    """Snakemake as an executor for clusters starts it on a node for one job."""
+    target = "convert:budget=quick,experiment=tiny,precision=k1,seed=0"
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1", **variables}
+    command = [sys.executable, "-m", "snakemake", "--target-jobs", target, "--mode", "remote", "--force", "--nolock"]
+    command += ["--ignore-incomplete", "--allowed-rules", "convert", "--executor", "local", "--cores", "1", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def test_code_that_is_edited_while_a_run_goes_on_runs_nowhere(repository):
+    """On a node: the job that was planned runs, or stops; here: nothing has to be told, edits come before the plan."""
+    (plan,) = (repository / ".snakemake/lossless_snn").glob("plan-*.json")
+    network = repository / RESULTS / "checkpoints/k1/seed0.snn.safetensors"
+    before = network.read_bytes()
+    assert node(repository, LOSSLESS_SNN_PLAN=str(plan)).returncode == 0
+    assert network.read_bytes() == before
+
+    module = repository / "src/lossless_snn/conversion/convert.py"
+    text = module.read_text()
+    module.write_text("# A comment.\n" + text)
+    assert node(repository, LOSSLESS_SNN_PLAN=str(plan)).returncode == 0
+    module.write_text(text)
+    insert_in_functions(module, "1 + 1")
+    run = node(repository, LOSSLESS_SNN_PLAN=str(plan))
+    assert run.returncode == 1
+    assert (
+        "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in run.stdout + run.stderr
+    )
+    module.write_text(text)
+    assert jobs("Convert", "k1") <= planned(repository)
+
+
+def test_code_that_is_edited_before_a_local_job_starts_stops_it(repository):
+    """The first job of this run edits the code of the second."""
+    fetch = repository / "workflow/rules/evaluate.smk"
+    edit(
+        fetch,
+        '"lossless-snn record',
+        '"echo >> src/lossless_snn/conversion/convert.py; '
+        "sed -i 's/^def convert(.*/&\\n    1 + 1/' src/lossless_snn/conversion/convert.py; lossless-snn record",
+    )
+    (repository / RESULTS / "logs/k1/seed0/ann.json").unlink()
+    (repository / RESULTS / "checkpoints/k1/seed0.snn.safetensors").unlink()
+    targets = [str(RESULTS / "logs/k1/seed0/ann.json"), str(RESULTS / "checkpoints/k1/seed0.snn.safetensors")]
+    run = snakemake(repository, "--cores", "1", "--prioritize", targets[0], "--", *targets)
+    assert run.returncode == 1
+    assert "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in run.stderr
+
+
+def test_the_code_of_this_folder_runs_whatever_environment_snakemake_comes_from(repository, tmp_path):
+    """Here the environment's own code is that of the repository which is tested."""
+    insert_in_functions(repository / "src/lossless_snn/conversion/convert.py", "1 + 1")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "snakemake", "--dry-run"]
+    run = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    assert "Convert k1, seed 0" in run.stdout
+    for module in ("restore", "verify"):
+        command = [sys.executable, "-m", f"lossless_workflow.{module}"]
+        run = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+        assert run.returncode == 1
+        assert run.stderr.startswith(f"snakemake: {repository}: the code that runs is that of {ROOT}; use ")
+        assert run.stderr.count("\n") == 1
+
+
+def lock(folder: Path, *holders: dict) -> Path:
+    """Leave what a Snakemake leaves that was killed."""
+    locks, processes = folder / ".snakemake/locks", folder / ".snakemake/lossless_snn/processes"
+    locks.mkdir(parents=True)
+    processes.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/quick/tiny/figures/sops.svg\n")
+    for number, holder in enumerate(holders):
+        (processes / f"{number}.json").write_text(json.dumps(holder))
+    return locks
+
+
+def free_locks(folder: Path) -> subprocess.CompletedProcess:
+    code = "from lossless_workflow.processes import free_locks; free_locks('make')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_lock_that_no_process_holds_any_more_is_removed(tmp_path):
+    here = socket.gethostname()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    reused = {"host": here, "pid": os.getpid(), "started": psutil.Process().create_time() - 1000}
+    locks = lock(tmp_path, {"host": here, "pid": dead.pid, "started": 0.0}, reused)
+    done = free_locks(tmp_path)
+    assert (done.returncode, done.stderr, locks.exists()) == (0, "", False)
+
+
+def test_who_holds_a_lock_is_named(tmp_path):
+    here = socket.gethostname()
+    locks = lock(tmp_path, {"host": here, "pid": os.getpid(), "started": psutil.Process().create_time()})
+    done = free_locks(tmp_path)
+    line = f"make: Snakemake is running here (process {os.getpid()} on {here}); wait for it, or end it\n"
+    assert (done.returncode, done.stderr, locks.exists()) == (1, line, True)
+
+
+def test_a_lock_of_another_machine_stays(tmp_path):
+    locks = lock(tmp_path, {"host": "elsewhere", "pid": 1, "started": 0.0})
+    done = free_locks(tmp_path)
+    assert (done.returncode, locks.exists()) == (1, True)
+    assert "process 1 on elsewhere" in done.stderr
+
+
+def test_a_killed_run_is_gone_on_with(repository):
+    for path in (repository / RESULTS / "figures").glob("*"):
+        path.unlink()
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "lossless_workflow.run", str(RESULTS / "figures/sops.svg")]
+    process = subprocess.Popen(
+        command, cwd=repository, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    locks = repository / ".snakemake/locks"
+    while process.poll() is None and not any(locks.glob("*.output.lock")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert any(locks.glob("*.lock"))
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    # The job may have outlived its workflow engine: then there is one line on it, and the next run goes on.
+    while "another process runs this job now" in done.stderr:
+        done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (repository / RESULTS / "figures/sops.svg").is_file()
 
 
 def test_touching_every_file_reruns_nothing(repository):
@@ -295,7 +439,7 @@ def test_every_artifact_is_a_target_by_itself(made, target, expected):
             "config/published.csv",
             "0.9929",
             "99.29",
-            r"config/published\.csv: line 3 \(mnist-lenet, k0\): ann_accuracy: .*",
+            r"config/published\.csv: line 3: ann_accuracy: .*",
         ),
         ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),
         ("config/experiments/tiny.yaml", "epochs: 1", "epochs: no", r"config/experiments/tiny\.yaml: .*epochs: .*"),
@@ -316,7 +460,7 @@ def test_published_values_that_are_missing_are_an_error_of_the_plan(repository):
     (repository / "config/published.csv").unlink()
     run = snakemake(repository, "--dry-run", "demo")
     assert run.returncode == 1
-    assert re.search(r"^snakemake: config/published\.csv: No such file or directory; .*$", run.stderr, re.MULTILINE)
+    assert re.search(r"^snakemake: config/published\.csv: no such file; .*$", run.stderr, re.MULTILINE)
     assert "Traceback" not in run.stderr
 
 

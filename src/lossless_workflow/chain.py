@@ -11,20 +11,23 @@ from snakemake.cli import parse_size_in_bytes
 from snakemake.settings.types import DAGSettings, ExecutionSettings, OutputSettings, Quietness, ResourceSettings
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.provenance.jobs import RESULTS, Job
-from lossless_snn.provenance.records import read_record, record_paths
+from lossless_snn.provenance.jobs import PROGRAM, RESULTS, Job
+from lossless_snn.provenance.records import Records, record_files
 
 PROFILE = Path("workflow/profiles/default/config.yaml")
 
 
 class Chain:
-    """Snakemake's jobs for the targets, and each as the library describes it, both by the job's record.
+    """Snakemake's jobs for some targets, and each as the library describes it.
 
-    `fetches` are the jobs that get raw data, which have no record; `orphans` has a line on each target
-    that no rule makes.
-
-    Snakemake's interface cannot tell jobs or accept them: `workflow` is what that interface uses itself
+    Snakemake's interface cannot list jobs or accept them: `workflow` is what that interface uses itself
     (Snakemake's release is pinned).
+
+    Attributes:
+        jobs: What is recorded of each job, by the place of its record.
+        steps: Snakemake's own job, by the same.
+        fetches: Snakemake's jobs that get raw data, which have no record.
+        orphans: A line for each target that no rule makes.
     """
 
     def __init__(self, workflow, orphans: list[str]) -> None:
@@ -32,15 +35,10 @@ class Chain:
         self.orphans = [
             f"{path}: no rule makes it any more; delete it, and the record that tells of it" for path in orphans
         ]
-        recorded = workflow.globals["RECORDED"]
-        pairs = [(self._described(job), job) for job in workflow.dag.jobs if job.rule in recorded]
-        self.jobs = {described.record: described for described, _ in pairs}
-        self.steps = {described.record: job for described, job in pairs}
-        self.fetches = [job for job in workflow.dag.jobs if job.output and job.rule not in recorded]
-
-    def _described(self, job) -> Job:
-        described, seen = (self.workflow.globals[name] for name in ("described", "SEEN_BY_COMMANDS"))
-        return described(job.rule, job.shellcmd, {name: getattr(job, name) for name in seen})
+        recorded = [job for job in workflow.dag.jobs if (job.rule.shellcmd or "").startswith(f"{PROGRAM} record ")]
+        self.steps = {Job.of_shell_line(job.shellcmd).place: job for job in recorded}
+        self.jobs = {place: Job.of_shell_line(job.shellcmd) for place, job in self.steps.items()}
+        self.fetches = [job for job in workflow.dag.jobs if job.output and job not in recorded]
 
 
 @contextmanager
@@ -49,7 +47,7 @@ def chain(targets: list[str]) -> Iterator[Chain]:
 
     Targets that no rule makes are left out; the chain names them.
     """
-    profile = yaml.safe_load(PROFILE.read_text())
+    profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
     settings = DAGSettings(
         max_checksum_file_size=parse_size_in_bytes(profile["max-checksum-file-size"]),
     )
@@ -59,7 +57,6 @@ def chain(targets: list[str]) -> Iterator[Chain]:
         workflow.execution_settings = ExecutionSettings()
         made = {target for target in targets if any(rule.is_producer(target) for rule in workflow.rules)}
         workflow.dag_settings = replace(settings, targets=made)
-        workflow.globals["LOGS_NEEDED"] = False
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=False)
         workflow._build_dag()
         yield Chain(workflow, sorted(set(targets) - made))
@@ -67,13 +64,14 @@ def chain(targets: list[str]) -> Iterator[Chain]:
 
 def recorded_targets() -> list[str]:
     """All that records in results/ say was made, of experiments that there are."""
-    targets = []
-    for path in record_paths():
+    targets, records = [], Records()
+    for file in record_files():
         try:
-            record = read_record(path)
+            found = [records[place] for place in records.places([file])]
         except LosslessError:
-            continue
-        experiment = record["wildcards"].get("experiment")
-        if experiment is None or Path("config/experiments", f"{experiment}.yaml").is_file():
-            targets += record["outputs"]
+            continue  # which verify says
+        for record in found:
+            experiment = record["wildcards"].get("experiment")
+            if experiment is None or Path("config/experiments", f"{experiment}.yaml").is_file():
+                targets += record["outputs"]
     return sorted(target for target in targets if Path(target).is_relative_to(RESULTS))

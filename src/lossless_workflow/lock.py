@@ -1,12 +1,22 @@
-"""dvc.lock: which checkpoints and logs belong to the commit that is checked out."""
+"""dvc.lock: which checkpoints and logs belong to the commit that is checked out, and whether that holds together."""
 
+import configparser
+import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lossless_snn.errors import LosslessError
+from lossless_snn.files.digests import md5, sha256
+from lossless_snn.provenance.records import Records
+
 LOCK = Path("dvc.lock")
+_CACHE = Path(".dvc/cache")
+# Made again from checkpoints rather than versioned, see .dvcignore.
+_UNVERSIONED = (".snn.safetensors", ".training")
 
 
 def locked_stages() -> dict[str, Any]:
@@ -14,10 +24,88 @@ def locked_stages() -> dict[str, Any]:
     if not LOCK.is_file():
         return {}
     try:
-        content = yaml.safe_load(LOCK.read_text())
+        content = yaml.safe_load(LOCK.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
         sys.exit(f"{LOCK}{line}: not YAML; if a merge left it so, `git checkout --ours {LOCK}` or `--theirs`")
     if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
         sys.exit(f"{LOCK}: names no stages; `git checkout {LOCK}`")
     return content["stages"]
+
+
+def lock_faults(stages: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the outputs that dvc.lock names: a line for each.
+
+    Digests and sizes are held against the objects of the default remote, where that is a folder, or of DVC's
+    cache, and every file against the record of the job that made it.
+    """
+    folders = [folder for folder in (_default_remote(), _CACHE) if folder]
+    records = Records()
+    return [
+        fault
+        for stage in stages.values()
+        for output in stage.get("outs", ())
+        for fault in (_folder_faults if output["md5"].endswith(".dir") else _file_faults)(output, folders, records)
+    ]
+
+
+def _file_faults(output: Mapping[str, Any], _: list[Path], records: Records) -> Iterator[str]:
+    """A file that git has."""
+    path = Path(output["path"])
+    if not path.is_file():
+        yield f"{LOCK}: {path}: missing"
+    elif (md5(path), path.stat().st_size) != (output["md5"], output["size"]):
+        yield f"{LOCK}: {path}: digest or size is not the file's"
+
+
+def _folder_faults(output: Mapping[str, Any], folders: list[Path], records: Records) -> Iterator[str]:
+    """A folder that DVC has, as a list of files."""
+    path, listing = Path(output["path"]), _object(output["md5"], folders)
+    if listing is None:
+        yield f"{LOCK}: {path}: {' and '.join(map(str, folders))} have no unaltered {output['md5']}"
+        return
+    files = {str(path / entry["relpath"]): entry["md5"] for entry in json.loads(listing.read_bytes())}
+    size = 0
+    for name, digest in sorted(files.items()):
+        content = _object(digest, folders)
+        if content is None:
+            yield f"{LOCK}: {name}: {' and '.join(map(str, folders))} have no unaltered {digest}"
+            return
+        size += content.stat().st_size
+        made = records.made(name)
+        if made is None:
+            yield f"{LOCK}: {name}: no record tells how it was made"
+        elif sha256(content) != made[1]["outputs"][name]["sha256"]:
+            yield f"{LOCK}: {name}: not the file that {made[0]} names"
+    if (size, len(files)) != (output.get("size"), output.get("nfiles")):
+        yield f"{LOCK}: {path}: size or number of files is not that of its files ({size}, {len(files)})"
+    for name in sorted(_recorded_below(path, records) - files.keys()):
+        yield f"{name}: recorded, but {LOCK} does not name it"
+
+
+def _recorded_below(path: Path, records: Records) -> set[str]:
+    """Files below a folder that records of its experiment name and DVC versions."""
+    try:
+        places = records.places([path.parent / "provenance.json"])
+        outputs = {name for place in places for name in records[place]["outputs"]}
+    except LosslessError:
+        return set()
+    return {name for name in outputs if Path(name).is_relative_to(path) and not name.endswith(_UNVERSIONED)}
+
+
+def _object(digest: str, folders: list[Path]) -> Path | None:
+    """The file with that MD5 in one of the folders, None where it is in none or altered."""
+    for folder in folders:
+        path = folder / "files" / "md5" / digest[:2] / digest[2:]
+        if path.is_file() and md5(path) == digest.removesuffix(".dir"):
+            return path
+    return None
+
+
+def _default_remote() -> Path | None:
+    """The folder that is DVC's default remote, None where that is no folder of this machine."""
+    config = configparser.ConfigParser()
+    config.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    section = f"'remote \"{config.get('core', 'remote', fallback='')}\"'"
+    url = config.get(section, "url", fallback="://")
+    return None if "://" in url else Path(".dvc", url)

@@ -1,7 +1,8 @@
 """The first part of `make restore`: get what dvc.lock names from DVC's remotes, and put it into results/.
 
 A remote that cannot be had ends the program before anything is put anywhere. What a remote has not got (nobody
-pushed it) and what would take the place of files that DVC has not saved is named and left out.
+pushed it) and what would take the place of files that DVC has not saved is named and left out. By itself,
+`python -m lossless_workflow.pull`, exit status 1 if anything was.
 """
 
 import logging
@@ -19,18 +20,25 @@ from .lock import locked_stages
 
 
 def main() -> None:
+    left_out = pull_locked()
+    print(*left_out, sep="\n", end="\n" if left_out else "")
+    sys.exit(bool(left_out))
+
+
+def pull_locked() -> list[str]:
+    """Put what dvc.lock names into results/; a line for each output that was left out."""
     stages = locked_stages()
     if not stages:
-        return
+        return []
     try:
         with Repo() as repo:
-            pull(repo, stages)
+            return pull(repo, stages)
     except DvcException as error:
         sys.exit(f"restore: DVC: {' '.join(str(error).split())}")
 
 
-def pull(repo: Repo, stages: Container[str]) -> None:
-    """Put the outputs of the stages into results/, as far as they can be had."""
+def pull(repo: Repo, stages: Container[str]) -> list[str]:
+    """Put the outputs of the stages into results/, as far as they can be had; a line for each that cannot."""
     if not repo.config["core"].get("remote"):
         sys.exit("restore: DVC has no default remote; `dvc remote default embedded`, or one of yours")
     # Those of dvc.yaml alone, which is to say of experiments that there still are.
@@ -39,8 +47,8 @@ def pull(repo: Repo, stages: Container[str]) -> None:
     fetch(repo, known, outputs)
     lacking = [output for output in outputs if output.changed_cache()]
     refuse_missing_remote(repo, lacking)
-    for output in outputs:
-        put_in_place(repo, output, output not in lacking)
+    lines = (put_in_place(repo, output, output not in lacking) for output in outputs)
+    return [line for line in lines if line]
 
 
 def remote(repo: Repo, output: Output) -> str:
@@ -94,16 +102,16 @@ def refuse(reason: str) -> None:
     sys.exit(f"restore: remote {reason}; results/ is as it was")
 
 
-def put_in_place(repo: Repo, output: Output, complete: bool) -> None:
-    """Put one output into results/, or say why not."""
+def put_in_place(repo: Repo, output: Output, complete: bool) -> str | None:
+    """Put one output into results/, or return a line on why not."""
     path = Path(output.fs_path).relative_to(repo.root_dir)
     if not complete:
-        print(f"{path}: left out: remote {remote(repo, output)} has not got all of it unaltered")
-        return
+        return f"{path}: left out: remote {remote(repo, output)} has not got all of it unaltered"
     try:
         repo.checkout([str(path)])
     except DvcException:
-        print(f"{path}: left as it is: DVC has not saved all that is there (`dvc checkout --force {path}` replaces it)")
+        return f"{path}: left as it is: DVC has not saved all that is there (`dvc checkout --force {path}` replaces it)"
+    return None
 
 
 class Errors(logging.Handler):

@@ -1,14 +1,16 @@
 """`make restore`: accept what is as the present code, parameters and inputs would make it; have the rest made anew.
 
-Decided from recorded digests, never from time stamps. What is accepted Snakemake takes as its own,
-whatever it knew before; what is not it will run, the next time that it is asked. No result is
-touched but spiking networks, which do not travel: their checkpoints tell all of them. Raw data are
-fetched only where a job that is to run reads them.
+First, what dvc.lock names is put into results/ (`pull`). What is accepted then is decided from recorded digests,
+never from time stamps. What is accepted Snakemake takes as its own, whatever it knew before; what is not it will
+run, the next time that it is asked. No result is touched but spiking networks, which do not travel: their
+checkpoints say all of them. Raw data are fetched only where a job that is to run reads them.
+
+Exit status 1 says that something is left out or altered. What was made by other code or parameters is neither.
 """
 
 import subprocess
 import sys
-from itertools import groupby
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from snakemake.exceptions import LockException
@@ -17,55 +19,121 @@ from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.digests import sha256
+from lossless_snn.provenance.equivalence import Equivalences
 from lossless_snn.provenance.jobs import Job
-from lossless_snn.provenance.records import read_record
-from lossless_snn.provenance.verdicts import Contents, Verdict, judge, published_data, several
+from lossless_snn.provenance.records import Records
+from lossless_snn.provenance.verdicts import Contents, Verdict, by_probe, first_of, judge, published_data
 
 from .chain import Chain, chain, recorded_targets
+from .lock import LOCK
+from .processes import free_locks
+
+
+@dataclass
+class Outcome:
+    """What was restored.
+
+    Attributes:
+        verdicts: One on each job.
+        converted: Spiking networks that were made again.
+        unavailable: Data sets that a job which is to run needs and that cannot be had.
+        absent_data: Folders of raw data that are not here, and that nothing needs now.
+        orphans: A line on each recorded file that no rule makes.
+        left_out: A line on each part of dvc.lock that is not in results/.
+    """
+
+    verdicts: list[Verdict]
+    left_out: list[str]
+    converted: list[str] = field(default_factory=list)
+    unavailable: list[str] = field(default_factory=list)
+    absent_data: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that was asked for is left out or altered."""
+        return not (self.left_out or self.unavailable or any(verdict.damage for verdict in self.verdicts))
+
+    def lines(self) -> list[str]:
+        """A line on everything that is not as it should be, and one that sums up."""
+        refused = [verdict for verdict in self.verdicts if not verdict.accepted]
+        missing = sorted(path for verdict in self.verdicts if verdict.accepted for path in verdict.missing)
+        summary = [f"{len(self.verdicts) - len(refused)} of {len(self.verdicts)} jobs accepted"]
+        summary += by_probe(self.verdicts)
+        if refused:
+            summary.append(f"{len(refused)} to be made anew where asked for")
+        if self.converted:
+            summary.append(f"{len(self.converted)} spiking networks made again from their checkpoints")
+        if missing:
+            summary.append(f"not here, and made anew where asked for: {first_of(missing)}")
+        if self.absent_data:
+            # Snakemake takes fetching for a reason to run again everything that ever read the data.
+            summary.append(f"raw data not here: {', '.join(self.absent_data)}; after an edit, `make restore` again")
+        return [
+            *self.left_out,
+            *map(str, refused),
+            *self.orphans,
+            *(f"{name}: cannot be had; what is to be made anew from it will fail" for name in self.unavailable),
+            "; ".join(summary),
+        ]
 
 
 def main(targets: list[str]) -> None:
+    free_locks("restore")
+    strict = "--strict" in targets
+    outcome = restore([target for target in targets if target != "--strict"], strict)
+    print(*outcome.lines(), sep="\n")
+    sys.exit(not outcome.complete)
+
+
+def restore(targets: list[str], strict: bool = False) -> Outcome:
+    """Pull what dvc.lock names, and settle with Snakemake what stands of `targets`, or of all that is recorded.
+
+    `strict` has made anew what other code made, even where a probe showed that it gives the same.
+    """
+    left_out = []
+    if LOCK.is_file():
+        from .pull import pull_locked  # DVC takes a second to import
+
+        left_out = pull_locked()
     targets = targets or recorded_targets()
     if not targets:
         sys.exit("restore: no records in results/; nothing to restore")
+    records = Records()
     with chain(targets) as found:
         try:
             with found.workflow.persistence.lock():
-                for job in found.jobs.values():
-                    if job.rule == "convert":
-                        convert_again(job)
+                outcome = Outcome([], left_out, orphans=found.orphans)
+                outcome.converted = convert_again(found.jobs.values(), records)
                 contents = Contents()
-                verdicts = judge(found.jobs.values(), contents)
-                lacking = fetch_needed(found, verdicts, contents)
-                settle(found, verdicts)
+                outcome.verdicts = judge(found.jobs.values(), contents, records, None if strict else Equivalences())
+                outcome.unavailable = fetch_needed(found, outcome.verdicts, contents)
+                settle(found, outcome.verdicts, records)
         except LockException:
-            sys.exit("restore: Snakemake is running here; wait for it (or `snakemake --unlock` if it was killed)")
-    report(verdicts)
-    for orphan in found.orphans:
-        print(orphan)
-    for dataset in lacking:
-        print(f"{dataset}: cannot be had; what is to be made anew from it will fail until it can")
-    others = [job for job in found.fetches if job.params.dataset not in lacking]
-    for folder in sorted({str(Path(path).parent) for job in others for path in job.output}):
-        if not Path(folder).is_dir():
-            print(
-                f"{folder}: not here, and nothing needs it now; after an edit run `make restore` again before "
-                "`snakemake`, which would make anew all that ever read it"
-            )
+            sys.exit("restore: Snakemake is running here; wait for it")
+        fetched = [job for job in found.fetches if job.params.dataset not in outcome.unavailable]
+    folders = {str(Path(path).parent) for job in fetched for path in job.output}
+    outcome.absent_data = sorted(folder for folder in folders if not Path(folder).is_dir())
+    return outcome
 
 
-def convert_again(job: Job) -> None:
-    """Make a spiking network that is not what its record says, if code and checkpoint still are."""
-    (checkpoint,), (network,) = job.inputs, job.outputs
-    try:
-        record = read_record(job.record)
-        recorded = record["inputs"][checkpoint]["sha256"], record["outputs"][network]["sha256"]
-    except (LosslessError, KeyError):
-        return  # which the verdict on it will say
-    found = tuple(sha256(path) if Path(path).is_file() else None for path in (checkpoint, network))
-    if record["code"]["fingerprint"] == job.code and found[0] == recorded[0] and found[1] != recorded[1]:
-        convert(Checkpoint.load(checkpoint)).save(network)
-        print(f"{network}: made again from its checkpoint")
+def convert_again(jobs: list[Job], records: Records) -> list[str]:
+    """Make spiking networks that are not what their records say, where code and checkpoint still are."""
+    converted = []
+    for job in jobs:
+        if job.rule != "convert":
+            continue
+        (checkpoint,), (network,) = job.inputs, job.outputs
+        try:
+            record = records[job.place]
+            recorded = record["inputs"][checkpoint]["sha256"], record["outputs"][network]["sha256"]
+        except (LosslessError, KeyError):
+            continue  # which the verdict on it will say
+        found = tuple(sha256(path) if Path(path).is_file() else None for path in (checkpoint, network))
+        if record["code"] == job.code and found[0] == recorded[0] and found[1] != recorded[1]:
+            convert(Checkpoint.load(checkpoint)).save(network)
+            converted.append(network)
+    return converted
 
 
 def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> list[str]:
@@ -83,19 +151,19 @@ def fetch_needed(found: Chain, verdicts: list[Verdict], contents: Contents) -> l
         if not (lacking & needed or damaged):
             continue
         # The Snakefile has set the path to the command, and where to look for data.
-        if subprocess.run(["lossless-snn", "fetch", job.params.dataset]).returncode:
+        if subprocess.run(["lossless-snn", "fetch", job.params.dataset], stdout=sys.stderr).returncode:
             unavailable.append(job.params.dataset)
         else:
             accept(found.workflow, job, {})
     return unavailable
 
 
-def settle(found: Chain, verdicts: list[Verdict]) -> None:
+def settle(found: Chain, verdicts: list[Verdict], records: Records) -> None:
     """Tell Snakemake of each verdict, in its own records."""
     for verdict in verdicts:
-        job = found.steps[verdict.job.record]
+        job = found.steps[verdict.job.place]
         if verdict.accepted:
-            inputs = read_record(verdict.job.record)["inputs"]
+            inputs = records[verdict.job.place]["inputs"]
             accept(found.workflow, job, {path: entry["sha256"] for path, entry in inputs.items()})
         else:
             # As if it had been cut off: Snakemake runs it anew (`rerun-incomplete` in the profile).
@@ -111,17 +179,6 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
         record = persistence.metadata(path)
         record.input_checksums = {name: f"sha256:{sha256}" for name, sha256 in digests.items()}
         persistence._write_record(persistence._get_key(path), record)
-
-
-def report(verdicts: list[Verdict]) -> None:
-    refused = [verdict for verdict in verdicts if not verdict.accepted]
-    missing = sorted(path for verdict in verdicts if verdict.accepted for path in verdict.missing)
-    for verdict in refused:
-        print(verdict)
-    for _, paths in groupby(missing, lambda path: Path(path).parts[:3]):  # results, budget, experiment
-        print(f"{several(paths)}: not here; made anew, with all that follows, where asked for")
-    print(f"{len(verdicts) - len(refused)} of {len(verdicts)} jobs accepted", end="")
-    print(f"; {len(refused)} to be made anew where asked for" if refused else "")
 
 
 if __name__ == "__main__":

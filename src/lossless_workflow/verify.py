@@ -1,6 +1,7 @@
-"""`make verify`: hash again all that records name, and hold it against the code, parameters and data of now.
+"""`make verify`: hash again all that records and dvc.lock name, and hold it against code, parameters and data of now.
 
-A clone has the checkpoints and logs that dvc.lock names. Of others it has only the records: that is told, and no fault.
+A clone has the checkpoints and logs that dvc.lock names. Of others it has only the records, or not even the
+figures and tables that they name: that is said, and no fault.
 """
 
 import sys
@@ -9,33 +10,34 @@ from pathlib import Path
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.jobs import Job
-from lossless_snn.provenance.verification import told, verify
+from lossless_snn.provenance.verdicts import first_of
+from lossless_snn.provenance.verification import report, verify
 
 from .chain import chain, recorded_targets
-from .lock import locked_stages
+from .lock import lock_faults, locked_stages
 
 
 def main() -> None:
     with chain(recorded_targets()) as found:
         expected, orphans = found.jobs, found.orphans
-    absent = left_behind(expected.values())
+    stages = locked_stages()
+    absent = left_behind(expected.values(), stages)
     try:
-        faults, checked = verify(expected=expected, left_behind=absent)
+        faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
     except LosslessError as error:
         sys.exit(f"verify: {error}")
-    faults += orphans
-    for folder in absent:
-        print(f"{folder}: not here, nor named by dvc.lock")
-    print(told(faults, checked))
+    faults += [*orphans, *lock_faults(stages)]
+    if absent:
+        print(f"{first_of(map(str, absent))}: not here, nor named by dvc.lock")
+    print(report(faults, checked))
     sys.exit(bool(faults))
 
 
-def left_behind(jobs: Iterable[Job]) -> list[Path]:
-    """Folders of checkpoints and logs that are not here at all, and that dvc.lock does not name."""
-    named = {Path(output["path"]) for stage in locked_stages().values() for output in stage.get("outs", ())}
-    folders = {Path(*Path(path).parts[:4]) for job in jobs for path in job.outputs}
-    versioned = {folder for folder in folders if folder.name in ("checkpoints", "logs")}
-    return sorted(folder for folder in versioned - named if not folder.exists())
+def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
+    """Folders of artifacts that are not here at all, and that dvc.lock does not name."""
+    named = {Path(output["path"]) for stage in stages.values() for output in stage.get("outs", ())}
+    folders = {Path(*Path(path).parts[:4]) for job in jobs if "experiment" in job.wildcards for path in job.outputs}
+    return sorted(folder for folder in folders - named if not folder.exists())
 
 
 if __name__ == "__main__":

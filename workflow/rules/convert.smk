@@ -12,9 +12,8 @@ rule convert:
         mem_mb=1000,
         runtime=5,
     params:
-        dataset=dataset,
-        code=code("cli.commands.convert"),
+        **recorded("convert", dataset=dataset),
     message:
         "Convert {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn convert {input} --out {output} > {log} 2>&1"
+        "lossless-snn record {params.job:q} convert {input} --out {output} > {log} 2>&1"

@@ -11,11 +11,9 @@ rule evaluate:
         mem_mb=3000,
         runtime=30,
     params:
-        limit=limit,
-        dataset=dataset,
-        code=code("cli.commands.evaluate"),
+        **recorded("evaluate", limit=limit, dataset=dataset),
     message:
         "Test the ANN at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn evaluate {input.checkpoint} --out {output} {params.limit}"
+        "lossless-snn record {params.job:q} evaluate {input.checkpoint} --out {output} {params.limit}"
         " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"

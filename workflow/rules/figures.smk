@@ -32,6 +32,7 @@ for name in FIGURES:
                 subcategory="{budget}",
                 labels={"what": "{figure}"},
             ),
+            FIGURE + ".pdf",
             FIGURE + ".png",
         log:
             "results/{budget}/{experiment}/jobs/{figure}.log",
@@ -42,15 +43,16 @@ for name in FIGURES:
             mem_mb=1000,
             runtime=10,
         params:
-            runs=run_folders,
+            **recorded(
+                f"figure {name}",
+                runs=run_folders,
+                style=style,
+                energies=figure_energies,
+                dataset=dataset,
+            ),
             stem=subpath(output[0], strip_suffix=".svg"),
-            style=style,
-            energies=figure_energies,
-            dataset=dataset,
-            # `figure NAME` runs lossless_snn.analysis.figures.NAME.
-            code=code("cli.commands.figure", "analysis.figures.{figure}"),
         message:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
-            "lossless-snn figure {wildcards.figure} {params.runs} --out {params.stem}"
+            "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
             " --style {params.style:q} --published {input.published} --energy {ENERGY} > {log} 2>&1"

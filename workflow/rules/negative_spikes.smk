@@ -12,18 +12,17 @@ def negative_spikes(budget, experiment):
     """What negative spikes buy: figure and table of one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     return [
-        *expand(FIGURE + ".{format}", figure="negative_spikes", format=["svg", "png"], **place),
+        *expand(FIGURE + ".{format}", figure="negative_spikes", format=FORMATS, **place),
         *expand(NEURON_TABLE + ".{format}", format=["csv", "md"], **place),
     ]
 
 
 def comparison(wildcards):
     """Time steps, test images, and images simulated at once, as the command's options."""
-    settings = experiment(wildcards)
-    return (
-        f"--steps {settings.comparison.steps} --limit {settings.comparison.images}"
-        f" --batch-size {settings.simulation.batch_size}"
-    )
+    return "--steps {} --limit {} --batch-size {}".format(*comparison_options(wildcards))
+
+
+comparison_options = of_experiment(parameters.comparison_options, "experiment")
 
 
 rule compare_neurons:
@@ -41,14 +40,12 @@ rule compare_neurons:
         mem_mb=4000,
         runtime=12 * 60,
     params:
+        **recorded("compare-neurons", options=comparison, dataset=dataset),
         folder=subpath(output[0], parent=True),
-        options=comparison,
-        dataset=dataset,
-        code=code("cli.commands.compare_neurons"),
     message:
         "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn compare-neurons {input.spiking} --out {params.folder} {params.options}"
+        "lossless-snn record {params.job:q} compare-neurons {input.spiking} --out {params.folder} {params.options}"
         " --threads {settings.threads.simulate} 2>&1 | tee {log}"
 
 
@@ -73,11 +70,9 @@ rule table_neurons:
         mem_mb=1000,
         runtime=5,
     params:
-        runs=run_folders,
-        dataset=dataset,
-        code=code("cli.commands.table_neurons"),
+        **recorded("table-neurons", runs=run_folders, dataset=dataset, compared_with=compared_with),
     message:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn table-neurons {params.runs} --out {output.csv}"
+        "lossless-snn record {params.job:q} table-neurons {params.runs} --out {output.csv}"
         " --published {input.published} --energy {ENERGY} > {log} 2>&1"

@@ -19,11 +19,9 @@ rule noise:
         mem_mb=3000,
         runtime=60,
     params:
-        seeds=settings.noise.seeds,
-        dataset=dataset,
-        code=code("cli.commands.noise"),
+        **recorded("noise", seeds=settings.noise.seeds, dataset=dataset),
     message:
         "Test under noise {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn noise {input.checkpoint} --out {output} --seeds {params.seeds}"
+        "lossless-snn record {params.job:q} noise {input.checkpoint} --out {output} --seeds {params.seeds}"
         " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"

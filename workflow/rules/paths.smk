@@ -2,8 +2,11 @@
 
 from dataclasses import asdict
 from functools import cache
+from typing import get_args
 
+from lossless_snn.analysis.figures import FIGURES
 from lossless_snn.analysis.published import published_experiments
+from lossless_snn.config.values import BudgetName
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -18,7 +21,8 @@ TRACKED = [
 ]
 
 PUBLISHED = "config/published.csv"
-FIGURES = list(settings.figures.model_dump())
+# As files, the last for people who read no vector graphics.
+FORMATS = ["svg", "pdf", "png"]
 # Made only when asked for by their paths, or by a target of their own.
 ON_REQUEST = ["noise", "negative_spikes"]
 # One line for each batch and time step (see simulate); FP32 has none.
@@ -26,32 +30,41 @@ STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"
 
 
 wildcard_constraints:
-    budget="quick|paper",
+    budget="|".join(get_args(BudgetName)),
     experiment=r"[\w-]+",
     precision=r"fp32|k(0|[1-9]\d?)",
     seed=r"0|[1-9]\d*",
     figure="|".join(FIGURES),
 
 
-# Which modules each fingerprint was taken from.
-code_modules = {}
+def of_experiment(parameter, *wildcard_names):
+    """What a function of `config.parameters` gives, as it was when this run began to need it."""
 
-
-def code(*modules):
-    """A param: fingerprint of the code that a command executes, taken only if its rule is in use."""
+    @cache
+    def read(*values):
+        return parameter(*values)
 
     def of_job(wildcards):
-        entries = [f"lossless_snn.{module.format(**wildcards)}" for module in modules]
-        digest = fingerprint(*entries)
-        code_modules[digest] = entries
-        return digest
+        experiment(wildcards)  # if it is wrong, it says so
+        return read(*(wildcards[name] for name in wildcard_names))
 
     return of_job
 
 
 def recipe(wildcards):
     """A param: all that decides what training gives, as JSON."""
-    return json.dumps(experiment(wildcards).recipe(wildcards.budget), sort_keys=True)
+    return json.dumps(training_recipe_of(wildcards), sort_keys=True)
+
+
+training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "budget", "precision")
+# A param: whose published values stand beside ours.
+compared_with = of_experiment(parameters.compared_with, "experiment")
+
+
+def initial(wildcards):
+    """The checkpoint that a network is trained on from; none where it starts anew."""
+    start = training_recipe_of(wildcards).get("initial")
+    return expand(CHECKPOINT, **{**wildcards, "precision": start}) if start else []
 
 
 def experiment(wildcards):
@@ -116,7 +129,7 @@ def artifacts(budget, experiment):
         *expand(SPIKING, precision=spiking, **runs),
         *expand(LOGS + "/history.csv", precision=settings.precisions, **runs),
         *measures(place),
-        *expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
+        *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),
         *expand(TRACKED, **place),
     ]
@@ -134,26 +147,13 @@ except LosslessError as error:
     sys.exit(f"snakemake: {error}")
 
 
-# What is judged (workflow/chain.py) may lack its logs: their digests are known. A run would train to have them.
-LOGS_NEEDED = True
-
-
-def made_before():
-    """(budget, experiment) of each table in results/ of an experiment that there is, and whose logs are here."""
-    for budget, name in zip(*glob_wildcards(TABLE + ".md")):
-        if there_is(name) and (not LOGS_NEEDED or logs_at_hand(budget, name)):
-            yield budget, name
-
-
-def logs_at_hand(budget, name):
-    return all(Path(path).is_file() for path in measures({"budget": budget, "experiment": name}))
-
-
-def requested_before():
-    """Figures that were made before, on request."""
-    figures = (
-        FIGURE.format(budget=budget, experiment=name, figure=figure) + ".svg"
-        for budget, name in made_before()
-        for figure in ON_REQUEST
-    )
-    return [path for path in figures if Path(path).is_file()]
+def shown(budget, name, requested):
+    """What the report shows of an experiment. Nobody asked for its training, so that its logs must be here."""
+    place = {"budget": budget, "experiment": name}
+    if lacking := [path for path in measures(place) if not Path(path).is_file()]:
+        sys.exit(
+            f"snakemake: {lacking[0]}: not here, and the report trains nothing; `make restore` if it is shipped, "
+            f"or make it, or take {name} off report.{budget} in config/config.yaml"
+        )
+    more = negative_spikes(budget, name) if "negative_spikes" in requested else []
+    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=requested, **place)

@@ -1,34 +1,30 @@
-# Each job that makes a part of results/ writes its own record as its last act: wrapped around the command of every
-# such rule, so that no rule has to say so. Not declared as output: a record tells of its job, and no job reads one.
+# Every command that makes a part of results/ runs as `lossless-snn record JOB COMMAND...`: it sees that the code is the
+# run's and that the inputs are unaltered, and writes the job's record before the job has ended.
+
+import re
 
 from lossless_snn.provenance.jobs import Job
-from lossless_snn.provenance.records import recording
-from snakemake.utils import format as filled_in
+from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 
-RECORDED = [step for step in workflow.rules if step.shellcmd and "budget" in step.wildcard_names]
-# What a rule's command is compiled to takes these by position, and then more.
-SEEN_BY_COMMANDS = ["input", "output", "params", "wildcards", "threads", "resources", "log"]
+commands = set()
 
 
-def described(step, command, seen):
-    """One job of the rule `step` as the library records and judges it."""
-    params = dict(seen["params"].items())
-    fingerprint = params.pop("code")
-    wildcards = dict(seen["wildcards"].items())
-    modules = code_modules[fingerprint]
-    return Job.described(step.name, wildcards, params, command, fingerprint, modules, seen["input"], seen["output"])
+def recorded(command, **decisive):
+    """Params of the rule of a command ("convert", "figure sops").
+
+    `decisive` decides, beside the inputs, what the command gives; `code` is the fingerprint of what it executes.
+    `job` has all that a record says of the job.
+    """
+    commands.add(command)
+
+    def job(wildcards, input, output):
+        params = {name: value(wildcards) if callable(value) else value for name, value in decisive.items()}
+        name = re.sub("[ -]", "_", command)
+        return Job.described(name, dict(wildcards.items()), params, planned_code(command), input, output).as_json()
+
+    return {**decisive, "code": lambda wildcards: planned_code(command), "job": job}
 
 
-def recorded(step, run):
-    """`run`, the compiled command of the rule `step`, and its record."""
-
-    def run_and_record(*arguments):
-        seen = dict(zip(SEEN_BY_COMMANDS, arguments))
-        with recording(described(step, filled_in(step.shellcmd, **seen), seen)):
-            run(*arguments)
-
-    return run_and_record
-
-
-for step in RECORDED:
-    step.run_func = recorded(step, step.run_func)
+@cache
+def planned_code(command):
+    return read_plan(os.environ[VARIABLE]).code[command]

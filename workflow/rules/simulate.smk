@@ -1,8 +1,10 @@
 def simulation(wildcards):
     """Time steps, images a line of the log files, and images in all, as the command's options."""
-    settings = experiment(wildcards)
-    steps = settings.simulated_steps(wildcards.budget)
-    return f"--steps {steps} --batch-size {settings.simulation.batch_size} {limit(wildcards)}".rstrip()
+    steps, batch_size = simulation_options(wildcards)
+    return f"--steps {steps} --batch-size {batch_size} {limit(wildcards)}".rstrip()
+
+
+simulation_options = of_experiment(parameters.simulation_options, "experiment", "budget")
 
 
 rule simulate:
@@ -18,14 +20,12 @@ rule simulate:
     threads: settings.threads.simulate
     resources:
         mem_mb=4000,
-        runtime=lambda wildcards: {"quick": 60, "paper": 12 * 60}[wildcards.budget],
+        runtime=lambda wildcards: {"quick": 60, "fast": 4 * 60, "paper": 12 * 60}[wildcards.budget],
     params:
-        folder=lambda wildcards, output: Path(output[0]).parent,
-        options=simulation,
-        dataset=dataset,
-        code=code("cli.commands.simulate"),
+        **recorded("simulate", options=simulation, dataset=dataset),
+        folder=subpath(output[0], parent=True),
     message:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn simulate {input.spiking} --logs {params.folder} {params.options}"
+        "lossless-snn record {params.job:q} simulate {input.spiking} --logs {params.folder} {params.options}"
         " --threads {settings.threads.simulate} 2>&1 | tee {log}"

@@ -25,31 +25,45 @@ rule table:
         mem_mb=1000,
         runtime=5,
     params:
-        runs=run_folders,
-        energies=energies,
-        dataset=dataset,
-        code=code("cli.commands.table"),
+        **recorded("table", runs=run_folders, energies=energies, dataset=dataset, compared_with=compared_with),
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn table {params.runs} --out {output.csv} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
 
 
 SUMMARY = "results/{budget}/summary"
 
 
 def summarised(wildcards):
-    """Experiments that are asked for or were made before here, the published ones first, in their order."""
-    made = {name for budget, name in made_before() if budget == wildcards.budget} | set(settings.experiments)
-    order = [*PUBLISHED_EXPERIMENTS, *sorted(made)]
-    return [name for name in dict.fromkeys(order) if name in made]
+    """The experiments that configuration lists for the summary of a budget, in its order."""
+    if not settings.summary.get(wildcards.budget):
+        sys.exit(f"snakemake: config/config.yaml: summary.{wildcards.budget}: lists no experiments to compare")
+    return settings.summary[wildcards.budget]
 
 
 def over_all(collect):
-    """An input or param: what `collect` gives for each of the experiments in the summary."""
+    """An input or param: what `collect` gives for each of the experiments that the summary compares."""
     return lambda wildcards: [
         path for name in summarised(wildcards) for path in collect({"budget": wildcards.budget, "experiment": name})
     ]
+
+
+def datasets(wildcards):
+    """A param: the data set of each experiment in the summary, as JSON."""
+    return of_each(lambda place: json.loads(dataset(place)), wildcards)
+
+
+def all_compared_with(wildcards):
+    """A param: whose published values stand beside those of each experiment in the summary, as JSON."""
+    return of_each(compared_with, wildcards)
+
+
+def of_each(parameter, wildcards):
+    return json.dumps(
+        {name: parameter({"budget": wildcards.budget, "experiment": name}) for name in summarised(wildcards)}
+    )
 
 
 rule summary:
@@ -72,6 +86,7 @@ rule summary:
             subcategory="{budget}",
             labels={"what": "summary"},
         ),
+        pdf=SUMMARY + ".pdf",
         png=SUMMARY + ".png",
     log:
         "results/{budget}/jobs/summary.log",
@@ -80,10 +95,16 @@ rule summary:
         mem_mb=1000,
         runtime=5,
     params:
-        runs=over_all(run_folders),
-        energies=energies,
-        code=code("cli.commands.summary"),
+        **recorded(
+            "summary",
+            runs=over_all(run_folders),
+            energies=energies,
+            datasets=datasets,
+            compared_with=all_compared_with,
+            style=settings.figures.summary.model_dump_json(),
+        ),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:
-        "lossless-snn summary {params.runs} --out {output.csv} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"

@@ -3,6 +3,7 @@
 rule train:
     input:
         data_files,
+        initial=initial,
     output:
         checkpoint=CHECKPOINT,
         history=LOGS + "/history.csv",
@@ -11,14 +12,14 @@ rule train:
     threads: settings.threads.train
     resources:
         mem_mb=3000,
-        runtime=lambda wildcards: {"quick": 60, "paper": 24 * 60}[wildcards.budget],
+        runtime=lambda wildcards: {"quick": 60, "fast": 6 * 60, "paper": 24 * 60}[wildcards.budget],
     params:
-        recipe=recipe,
-        dataset=dataset,
-        code=code("cli.commands.train"),
+        **recorded("train", recipe=recipe, dataset=dataset),
+        start=lambda wildcards, input: f" --initial {input.initial}" if input.initial else "",
     message:
         "Train {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn train {wildcards.experiment} --precision {wildcards.precision} --seed {wildcards.seed}"
-        " --budget {wildcards.budget} --out {output.checkpoint} --history {output.history} --resume"
+        "lossless-snn record {params.job:q} train {wildcards.experiment} --precision {wildcards.precision}"
+        " --seed {wildcards.seed} --budget {wildcards.budget} --out {output.checkpoint} --history {output.history}"
+        " --resume{params.start}"
         " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee {log}"

@@ -1,50 +1,31 @@
 """What was published, config/published.csv: its rows as typed records, and as a data frame beside our results."""
 
-import csv
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from ..config.energy import OperationEnergies
-from ..config.experiment import Count, Precision
 from ..config.settings import PUBLISHED
+from ..config.values import Precision
 from ..errors import LosslessError
-from ..files.typed import validate
-from ..runs.directory import Amount, Share
+from ..files.records import Amount, Positive, Record, Share, described, read_csv
 
 
-def _none_if_empty(value: str | None) -> str | None:
-    return value or None
+class PublishedRow(Record):
+    """One published network. An empty cell is a value that was not published, or that FP32 does not have."""
 
-
-OptionalShare = Annotated[Share | None, BeforeValidator(_none_if_empty)]
-OptionalAmount = Annotated[Amount | None, BeforeValidator(_none_if_empty)]
-OptionalCount = Annotated[Count | None, BeforeValidator(_none_if_empty)]
-
-
-class PublishedRow(BaseModel):
-    """One published network. Accuracies are shares in 0..1; spikes and operations are those of one image on average.
-
-    An empty cell is a value that was not published, or that FP32 does not have.
-    """
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    experiment: str
-    precision: Precision
-    ann_accuracy: OptionalShare
-    snn_accuracy: OptionalShare
-    time_steps: OptionalCount
-    """As the publication says; `time_steps_from_log` is what the logs published with it say."""
-    time_steps_from_log: OptionalCount
-    simulated_steps: OptionalCount
-    sops_per_image: OptionalAmount
-    positive_spikes_per_image: OptionalAmount
-    negative_spikes_per_image: OptionalAmount
-    ann_operations: OptionalCount
-    neurons: OptionalCount
+    experiment: str = described("Name of the experiment, a file in config/experiments or of one's own")
+    precision: Precision = described("fp32, or k<N> for the quantiser's level N")
+    ann_accuracy: Share | None = described("Share of the test images that the ANN predicts right", "1")
+    snn_accuracy: Share | None = described("The same of the spiking network", "1")
+    time_steps: Positive | None = described("Steps after which the accuracy is final, as the publication says", "steps")
+    time_steps_from_log: Positive | None = described("The same, as the published logs say", "steps")
+    simulated_steps: Positive | None = described("Time steps simulated", "steps")
+    sops_per_image: Amount | None = described("Synaptic operations, mean over the images", "operations")
+    positive_spikes_per_image: Amount | None = described("Positive spikes, mean over the images", "spikes")
+    negative_spikes_per_image: Amount | None = described("Negative spikes, mean over the images", "spikes")
+    ann_operations: Positive | None = described("Operations of one pass, three a multiply-accumulate", "operations")
+    neurons: Positive | None = described("Outputs of all layers but the last", "neurons")
 
 
 def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
@@ -54,31 +35,13 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
         LosslessError: One line naming file, row and column, where the file or a column is missing, a value is
             out of its bounds, or a network is there twice.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.DictReader(file)
-            missing = PublishedRow.model_fields.keys() - set(lines.fieldnames or ())
-            if missing:
-                raise LosslessError(f"{path}: no column {', '.join(sorted(missing))}")
-            rows = {}
-            for cells in lines:
-                row = _row(cells, f"{path}: line {lines.line_num}")
-                if rows.setdefault((row.experiment, row.precision), row) is not row:
-                    raise LosslessError(f"{path}: line {lines.line_num}: {row.experiment}, {row.precision} again")
-    except OSError as error:
-        raise LosslessError(
-            f"{path}: {error.strerror}; the published values belong there, or where --published says"
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LosslessError(f"{path}: not a CSV table ({error})") from None
-    return tuple(rows.values())
-
-
-def _row(cells: dict[str, str], place: str) -> PublishedRow:
-    place = f"{place} ({cells['experiment']}, {cells['precision']})"
-    if None in cells or None in cells.values():  # as csv has it
-        raise LosslessError(f"{place}: {'more' if None in cells else 'fewer'} cells than columns")
-    return validate(PublishedRow, cells, place)
+    rows = read_csv(PublishedRow, Path(path), "the published values belong there, or where --published says")
+    seen = set()
+    for row in rows:
+        if (row.experiment, row.precision) in seen:
+            raise LosslessError(f"{path}: {row.experiment}, {row.precision} twice")
+        seen.add((row.experiment, row.precision))
+    return rows
 
 
 def published_experiments(path: str | Path = PUBLISHED) -> list[str]:

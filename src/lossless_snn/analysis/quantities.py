@@ -5,7 +5,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..config.energy import OperationEnergies
-from ..runs.directory import Record, RunDirectory, SnnRecord
+from ..runs.ann import AnnRecord
+from ..runs.directory import RunDirectory
+from ..runs.snn import SnnRecord
 
 
 class Quantity(NamedTuple):
@@ -62,7 +64,7 @@ def quantities_of(run: RunDirectory, energies: OperationEnergies) -> dict[str, A
         "mismatches_settled": certificate and certificate.mismatches_in_settled_images,
         "neurons_compared": certificate and certificate.neurons_compared,
     }
-    of_snn = set(SnnRecord.model_fields) - set(Record.model_fields) - {"settled", "arithmetic"}
+    of_snn = set(SnnRecord.model_fields) - set(AnnRecord.model_fields) - {"settled", "arithmetic"}
     spiking |= {name: snn and getattr(snn, name) for name in sorted(of_snn)}
     return row | {name: np.nan if value is None else float(value) for name, value in spiking.items()}
 

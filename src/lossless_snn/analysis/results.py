@@ -9,11 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
-from ..config.experiment import EXPERIMENT_FOLDER, load_experiment
+from ..config.experiment import EXPERIMENT_FOLDER
+from ..config.parameters import compared_with
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
 from ..networks.quantiser import quantiser_level
-from ..runs.directory import COMMON, AnnRecord, RunDirectory, agree
+from ..runs.ann import AnnRecord
+from ..runs.directory import COMMON, RunDirectory
+from ..runs.identity import agree
 from .published import load_published, published_experiments
 from .quantities import QUANTITIES, quantities_of
 
@@ -115,17 +118,11 @@ def load_results(
             names = run.path / "snn.json", before.path / "snn.json"
             agree(names[0], run.snn, names[1], before.snn, ("arithmetic", "simulated_steps", "images"))
     energies = read_energies(energy)
-    compared_with = _compared_with(runs[0].ann.experiment, published)
-    return Results(tuple(runs), load_published(published, compared_with, energies), energies)
-
-
-def _compared_with(experiment: str, published: str | Path) -> str:
-    """The experiment of published.csv that `experiment` says it is to be compared with; its own name without a file."""
-    path = EXPERIMENT_FOLDER / f"{experiment}.yaml"
-    named = load_experiment(experiment).published if path.is_file() else None
-    if named and named not in published_experiments(published):
-        raise LosslessError(f"{path}: published: {published} has no '{named}'")
-    return named or experiment
+    experiment = runs[0].ann.experiment
+    named = compared_with(experiment)
+    if named not in (experiment, *published_experiments(published)):
+        raise LosslessError(f"{EXPERIMENT_FOLDER / experiment}.yaml: published: {published} has no '{named}'")
+    return Results(tuple(runs), load_published(published, named, energies), energies)
 
 
 def _order(run: RunDirectory) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config.architecture import network_layers
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
@@ -40,8 +41,7 @@ class Checkpoint:
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        recipe = self.metadata["recipe"]
-        return notation.parse(recipe["network"], self.data.input_shape, self.data.classes, recipe["padding"])
+        return network_layers(self.metadata["recipe"])
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint atomically; the same content gives the same bytes."""

@@ -6,7 +6,6 @@ from pkgutil import iter_modules
 
 import click
 
-from .. import __version__
 from ..errors import LosslessError
 from . import commands
 
@@ -26,7 +25,7 @@ class _CommandModules(click.Group):
 
 
 @click.group(cls=_CommandModules, context_settings={"show_default": True})
-@click.version_option(__version__, prog_name="lossless-snn")
+@click.version_option(package_name="lossless-snn", prog_name="lossless-snn")
 def cli() -> None:
     """Quantised networks as spiking networks with negative spikes, without loss."""
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import click
 
-from ..config.experiment import BudgetName
+from ..config.values import BudgetName
 from ..networks.quantiser import quantiser_level
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from ..datasets.catalogue import find
 from ..datasets.encoding import Standardised
@@ -12,94 +12,87 @@ from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
-from ..networks.method import MOST_STEPS
-from ..networks.quantiser import quantiser_level
+from .architecture import network_layers
+from .recipe import Augmentation, Muon, Phase, Recipe
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
 
 EXPERIMENT_FOLDER = Path("config/experiments")
 
-
-def _precision(value: str) -> str:
-    quantiser_level(value)
-    return value
+Phases = Annotated[tuple[Phase, ...], Field(min_length=1)]
+HeldOut = Annotated[int, Field(ge=0)]
 
 
-def _dataset(value: str) -> str:
-    find(value)
-    return value
+class FineTuning(Strict):
+    """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
 
+    `soft_targets` is the weight of FP32's outputs as targets beside the labels.
+    """
 
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"the smallest comes first (found {value[0]:g}, {value[1]:g})")
-    return value
-
-
-Item = TypeVar("Item")
-
-
-def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    if not items:
-        raise ValueError("empty (list one at least)")
-    if repeated := sorted({str(item) for item in items if items.count(item) > 1}):
-        raise ValueError(f"listed twice: {', '.join(repeated)}")
-    return items
-
-
-Several = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
-Precision = Annotated[str, AfterValidator(_precision)]
-DatasetName = Annotated[str, AfterValidator(_dataset)]
-BudgetName = Literal["quick", "paper"]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
-
-
-class Phase(Strict):
-    """A stretch of training with one learning rate; each starts with a fresh Adam."""
-
-    epochs: Count
-    learning_rate: Annotated[float, Field(gt=0)]
+    precision: Precision
+    phases: Phases
+    soft_targets: Share = 0.0
+    activation_penalty: Annotated[float, Field(ge=0)] | None = None
 
 
 class Budget(Strict):
-    """How long to train; and what differs from the experiment's, where it is meant to end soon.
+    """How long to train; and what differs from the experiment's recipe.
 
     `seeds` are trained one by one. `steps` are the time steps to simulate; the first `train_images` are
-    trained on, and the first `test_images` tested on.
+    trained on, and the first `test_images` tested on. The fields from `augmentation` on are for recipes of
+    our own, see `Recipe`; what is not given is as published.
     """
 
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
-    seeds: Several[Seed] = (0,)
+    phases: Phases
+    seeds: Distinct[Seed] = (0,)
     batch_size: Count | None = None
     train_images: Count | None = None
     test_images: Count | None = None
     steps: Steps | None = None
+    augmentation: Augmentation | None = None
+    validation_images: HeldOut | None = None
+    optimiser: Muon | None = None
+    arithmetic: Literal["float32", "bfloat16"] = "float32"
+    initialisation: Literal["published", "identity"] = "published"
+    label_smoothing: Share = 0.0
+    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    fine_tuning: tuple[FineTuning, ...] = ()
 
-    def schedule(self, epochs: int | None = None) -> tuple[Phase, ...]:
-        """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
-        phases = list(self.phases)
-        if epochs is None:
-            return self.phases
-        while len(phases) > 1 and sum(phase.epochs for phase in phases[:-1]) >= epochs:
-            phases.pop()
-        last = epochs - sum(phase.epochs for phase in phases[:-1])
-        return (*phases[:-1], phases[-1].model_copy(update={"epochs": last}))
+    def stage(self, precision: str) -> dict[str, Any]:
+        """What the recipe of one precision has of its own: its phases and the network that it starts from."""
+        if precision == "fp32" or not self.fine_tuning:
+            return {
+                "phases": self.phases,
+                "activation_penalty": 0.0 if precision == "fp32" else self.activation_penalty,
+            }
+        names = [stage.precision for stage in self.fine_tuning]
+        # A level that is not listed is trained on from FP32, as the first of the list.
+        place = names.index(precision) if precision in names else 0
+        chosen = self.fine_tuning[place]
+        penalty = chosen.activation_penalty
+        return {
+            "phases": chosen.phases,
+            "initial": names[place - 1] if place else "fp32",
+            "soft_targets": chosen.soft_targets,
+            "activation_penalty": self.activation_penalty if penalty is None else penalty,
+        }
 
 
-class Augmentation(Strict):
-    """How training images are varied, see `augmentation`; they are standardised afterwards."""
-
-    crop: Count
-    flip: bool = True
-    brightness: Annotated[float, Field(ge=0)] = 0.0
-    contrast: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (1.0, 1.0)
+def lasting(phases: tuple[Phase, ...], epochs: int | None) -> tuple[Phase, ...]:
+    """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
+    if epochs is None:
+        return phases
+    kept = list(phases)
+    while len(kept) > 1 and sum(phase.epochs for phase in kept[:-1]) >= epochs:
+        kept.pop()
+    last = epochs - sum(phase.epochs for phase in kept[:-1])
+    return (*kept[:-1], kept[-1].model_copy(update={"epochs": last}))
 
 
 class Training(Strict):
     """The recipe: Adam on cross-entropy, the last images of the training set held out."""
 
     batch_size: Count = 200
-    validation_images: Annotated[int, Field(ge=0)]
+    validation_images: HeldOut
     augmentation: Augmentation | None = None
     budgets: dict[BudgetName, Budget]
 
@@ -134,12 +127,14 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _augmentation_fits(self) -> "Experiment":
-        augmentation, encoding = self.training.augmentation, self.data.encoding
-        if augmentation and encoding != Standardised(augmentation.crop):
-            raise ValueError(
-                f"training.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
-                f"but {self.dataset} is tested as {encoding}"
-            )
+        encoding = self.data.encoding
+        budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
+        for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
+            if augmentation and encoding != Standardised(augmentation.crop):
+                raise ValueError(
+                    f"{place}.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
+                    f"but {self.dataset} is tested as {encoding}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -156,7 +151,7 @@ class Experiment(Strict):
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(self.network, self.data.input_shape, self.data.classes, self.padding)
+        return network_layers(self.architecture)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -176,20 +171,29 @@ class Experiment(Strict):
         """The seeds to train with at `budget`, unless others are asked for."""
         return self.training.budgets[budget].seeds
 
-    def recipe(self, budget: str, epochs: int | None = None) -> dict[str, Any]:
-        """All that decides what training gives, and nothing else: an input of the training step."""
+    def recipe(self, budget: str, precision: str, epochs: int | None = None) -> Recipe:
+        """All that decides what training gives at `budget` and `precision`, for `epochs` in place of the budget's.
+
+        Raises LosslessError where the experiment has no such budget.
+        """
         training = self.training
         if budget not in training.budgets:
             raise LosslessError(f"no budget '{budget}' (it has {', '.join(training.budgets)})")
         chosen = training.budgets[budget]
-        return {
+        stage = chosen.stage(precision)
+        held_out = chosen.validation_images
+        return Recipe(
             **self.architecture,
-            "batch_size": chosen.batch_size or training.batch_size,
-            "train_images": chosen.train_images,
-            "validation_images": training.validation_images,
-            "augmentation": training.augmentation and training.augmentation.model_dump(mode="json"),
-            "phases": [phase.model_dump() for phase in chosen.schedule(epochs)],
-        }
+            batch_size=chosen.batch_size or training.batch_size,
+            train_images=chosen.train_images,
+            validation_images=training.validation_images if held_out is None else held_out,
+            augmentation=chosen.augmentation or training.augmentation,
+            optimiser=chosen.optimiser,
+            arithmetic=chosen.arithmetic,
+            initialisation=chosen.initialisation,
+            label_smoothing=chosen.label_smoothing,
+            **stage | {"phases": lasting(stage["phases"], epochs)},
+        )
 
 
 def merged(content: Any, changes: Any) -> Any:

@@ -4,25 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import (
-    EXPERIMENT_FOLDER,
-    BudgetName,
-    Count,
-    Experiment,
-    Precision,
-    Seed,
-    Several,
-    load_experiment,
-    merged,
-)
+from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
 from .figure_style import FigureStyle
+from .values import BudgetName, Count, Distinct, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
+
+ImageIndex = Annotated[int, Field(ge=0)]
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -51,6 +44,13 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class Viewer(Strict):
+    """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
+
+    count: Count = 6
+    images: Distinct[ImageIndex] | None = None
+
+
 class Figures(Strict):
     """The style of each figure."""
 
@@ -60,23 +60,29 @@ class Figures(Strict):
     energy: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    summary: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):
     """What to run: every combination of the lists, at one budget; and how.
 
-    Without `seeds`, each experiment has those that its budget names.
+    Without `seeds`, each experiment has those that its budget names. `summary` lists the experiments that the
+    summary of a budget compares, `report` what the report shows beside what is run: experiments by budget, each
+    with those figures made on request that it shows, too.
     """
 
     budget: BudgetName
-    experiments: Several[str]
-    precisions: Several[Precision]
-    seeds: Several[Seed] | None = None
+    experiments: Distinct[str]
+    precisions: Distinct[Precision]
+    seeds: Distinct[Seed] | None = None
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    viewer: Viewer = Viewer()
     figures: Figures = Figures()
+    summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
+    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
@@ -91,11 +97,18 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     """
     content = read_yaml(path)
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
-    for name in settings.experiments:
-        if not (folder / f"{name}.yaml").is_file():
-            known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise LosslessError(f"{path}: experiments: '{name}' has no file in {folder}/ (found: {known})")
-        requested_experiment(name, settings.budget, folder)
+    asked = [("experiments", settings.budget, settings.experiments)]
+    asked += [
+        (f"{key}.{budget}", budget, names)
+        for key in ("summary", "report")
+        for budget, names in getattr(settings, key).items()
+    ]
+    for key, budget, names in asked:
+        for name in names:
+            if not (folder / f"{name}.yaml").is_file():
+                known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+                raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
+            requested_experiment(name, budget, folder)
     return settings
 
 
@@ -103,7 +116,7 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     """The experiment `name`; raises LosslessError where it is wrong or does not have that budget."""
     experiment = load_experiment(name, folder)
     try:
-        experiment.recipe(budget)
+        experiment.recipe(budget, "fp32")
     except LosslessError as error:
         raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
     return experiment

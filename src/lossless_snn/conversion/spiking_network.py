@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config.architecture import network_layers
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
@@ -63,9 +64,7 @@ class SpikingNetwork:
 
     @property
     def layers(self) -> tuple[notation.Layer, ...]:
-        return notation.parse(
-            self.metadata["network"], self.data.input_shape, self.data.classes, self.metadata["padding"]
-        )
+        return network_layers(self.metadata)
 
     def save(self, path: str | Path) -> None:
         """Write the network atomically; the same content gives the same bytes."""

@@ -1,9 +1,10 @@
 """The data sets that the project knows: shapes, encodings, files and their digests."""
 
+from ..boundary import covered_by
 from ..errors import LosslessError
 from .descriptions import described, read_description
 from .encoding import Standardised
-from .spec import DatasetSpec
+from .spec import DatasetSpec, ImageFolder
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -67,7 +68,8 @@ class UnknownDataset(LosslessError, ValueError):
     """No data set has this name."""
 
 
-def find(name: str) -> DatasetSpec:
+@covered_by("dataset")
+def find(name: str) -> DatasetSpec | ImageFolder:
     """The data set of that name: a built-in one, or the one that config/datasets/NAME.yaml describes.
 
     Raises UnknownDataset, listing those that there are, and LosslessError where the description is wrong.

@@ -3,6 +3,7 @@
 A row of `data` is an image, red first, then green and blue, each 32 x 32 row by row.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ BATCHES: dict[Split, tuple[str, ...]] = {
     "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
     "test": ("test_batch",),
 }
-SHAPE = (3, 32, 32)
+SHAPE, CLASSES = (3, 32, 32), 10
+# Twice what one of 10,000 images takes.
+_LARGEST_BATCH = 64 << 20
 
 
 def read_split(paths: dict[str, Path], split: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -26,26 +29,41 @@ def read_split(paths: dict[str, Path], split: Split) -> tuple[np.ndarray, np.nda
 
 
 def read_batch(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 (n, 3, 32, 32) and labels int64 (n,) of one file.
+    """The images of one file.
 
-    Raises LosslessError where it is missing, is damaged, or holds anything but plain data.
+    Returns:
+        Pixels uint8 (n, 3, 32, 32) and labels int64 (n,).
+
+    Raises:
+        LosslessError: It is missing, is damaged, or holds anything but plain data, or other than a batch.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            content = read_plain(stream, f"{path}", path, "a batch of images")
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}") from None
+    content = read_plain(BytesIO(_read(Path(path))), f"{path}", path, "a batch of images")
     pixels, labels = _entry(content, "data"), _entry(content, "labels")
     values = int(np.prod(SHAPE))
     if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[1:] == (values,)):
         raise LosslessError(f"{path}: no batch of CIFAR-10: 'data' must be rows of {values:,} bytes")
-    if not (isinstance(labels, list) and len(labels) == len(pixels) and all(isinstance(n, int) for n in labels)):
-        raise LosslessError(f"{path}: no batch of CIFAR-10: 'labels' must be a list of {len(pixels):,} whole numbers")
+    if not (isinstance(labels, list) and len(labels) == len(pixels) and all(map(_is_label, labels))):
+        raise LosslessError(
+            f"{path}: no batch of CIFAR-10: 'labels' must be a list of {len(pixels):,} whole numbers below {CLASSES}"
+        )
     return pixels.reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise LosslessError(f"{path}: no regular file")
+        if (size := path.stat().st_size) > _LARGEST_BATCH:
+            raise LosslessError(f"{path}: no batch of CIFAR-10: {size:,} bytes, but {_LARGEST_BATCH:,} at the most")
+        return path.read_bytes()
+    except OSError as error:
+        raise LosslessError(f"{path}: {error.strerror}") from None
 
 
 def _entry(content: Any, key: str) -> Any:
     """What a dict has under a key, which may be text or bytes; None if nothing."""
-    if not isinstance(content, dict):
-        return None
-    return content.get(key, content.get(key.encode()))
+    return content.get(key, content.get(key.encode())) if isinstance(content, dict) else None
+
+
+def _is_label(value: Any) -> bool:
+    return type(value) is int and 0 <= value < CLASSES

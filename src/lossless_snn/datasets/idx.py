@@ -16,8 +16,12 @@ def write(path: str | Path, array: np.ndarray) -> None:
     """Write a uint8 `array` of any shape. Raises TypeError for any other type."""
     if array.dtype != np.uint8:
         raise TypeError(f"IDX files of unsigned bytes cannot hold {array.dtype}")
-    header = struct.pack(f">4B{array.ndim}I", 0, 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
-    Path(path).write_bytes(header + array.tobytes())
+    Path(path).write_bytes(header(array.shape) + array.tobytes())
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    """What precedes the values, uint8, of an array of this shape."""
+    return struct.pack(f">4B{len(shape)}I", 0, 0, _UNSIGNED_BYTE, len(shape), *shape)
 
 
 def read(path: str | Path) -> np.ndarray:

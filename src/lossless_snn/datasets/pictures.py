@@ -1,214 +1,135 @@
-"""Folders of pictures, `train/<class>/*` and `test/<class>/*`, as arrays.
+"""One picture file as an array: whole and unaltered, or refused in one line."""
 
-Hidden files, and those that file managers leave behind, count as not there.
-"""
-
-import hashlib
-import os
+import struct
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import LosslessError
 from ..networks.notation import Shape
-from .spec import ImageFolder, Split
 
-SPLITS: tuple[Split, ...] = get_args(Split)
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 FORMATS = ("PNG", "JPEG")
 
-_LEFT_BEHIND = {"thumbs.db", "desktop.ini"}
+_TITLES = {"L": "grey with 8 bits a pixel (mode L)", "RGB": "colour with 8 bits a channel (mode RGB)"}
 # What converts to the mode on the left without loss, where nothing is transparent.
 _CONVERTIBLE = {"L": ("L", "LA"), "RGB": ("RGB", "RGBA", "P")}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What lies below train/ or test/: `name` relative to the data set's folder, with "/" at the end of a folder's.
-
-    Size in bytes and time of the last change in nanoseconds; 0 and 0 of a folder.
-    """
-
-    name: str
-    size: int = 0
-    changed: int = 0
-
-
-def entries(folder: Path) -> list[Entry]:
-    """All that lies in the folder's splits and in their classes, sorted by name.
-
-    Raises LosslessError for what cannot be read.
-    """
-    try:
-        return sorted(_entries(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise LosslessError(f"{error.filename}: {error.strerror}") from None
-
-
-def _entries(folder: Path) -> Iterator[Entry]:
-    for split in SPLITS:
-        if not (folder / split).is_dir():
-            continue
-        for outer in _visible(folder / split):
-            yield _entry(split, outer)
-            if outer.is_dir():
-                yield from (_entry(f"{split}/{outer.name}", inner) for inner in _visible(outer))
-
-
-def _entry(parent: str, found: os.DirEntry) -> Entry:
-    if found.is_dir():
-        return Entry(f"{parent}/{found.name}/")
-    status = found.stat()
-    return Entry(f"{parent}/{found.name}", status.st_size, status.st_mtime_ns)
-
-
-def _visible(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
-    with os.scandir(folder) as found:
-        return [e for e in found if not e.name.startswith(".") and e.name.lower() not in _LEFT_BEHIND]
-
-
-def listing_digest(found: Iterable[Entry]) -> str:
-    """SHA-256 over names and sizes: notices at once what was added, removed or replaced by another size."""
-    return hashlib.sha256(b"".join(os.fsencode(f"{entry.size}  {entry.name}\n") for entry in found)).hexdigest()
-
-
-def state_digest(found: Iterable[Entry]) -> str:
-    """SHA-256 over names, sizes and times of change: the same for as long as nobody has written to a file."""
-    lines = (os.fsencode(f"{entry.size} {entry.changed}  {entry.name}\n") for entry in found)
-    return hashlib.sha256(b"".join(lines)).hexdigest()
-
-
-def content_digest(digests: dict[str, str]) -> str:
-    """SHA-256 over names and contents: of the lines that `sha256sum` prints for the files, sorted by name."""
-    return hashlib.sha256(b"".join(os.fsencode(f"{digests[n]}  {n}\n") for n in sorted(digests))).hexdigest()
-
-
-def read_digests(folder: Path, found: Iterable[Entry]) -> dict[str, str]:
-    """SHA-256 of each file by its name."""
-    names = [entry.name for entry in found if not entry.name.endswith("/")]
-    return {name: hashlib.sha256(_content(folder, name)).hexdigest() for name in names}
-
-
-def _content(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise LosslessError(f"{folder / name}: {error.strerror}") from None
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """Class names, sorted, and for each split the names of its pictures, class by class."""
-
-    classes: tuple[str, ...]
-    pictures: dict[Split, dict[str, list[str]]]
-
-
-def arrange(spec: ImageFolder, folder: Path, found: list[Entry]) -> Arrangement:
-    """Pictures by split and class.
-
-    Raises LosslessError, naming file or folder, where a split or a class is missing or empty, where
-    the classes are not those of the description, and for what lies where no picture belongs.
-    """
-    pictures: dict[Split, dict[str, list[str]]] = {split: {} for split in SPLITS}
-    for entry in found:
-        split, name, *rest = entry.name.split("/")
-        if not rest:
-            raise LosslessError(f"{folder / entry.name}: lies in no folder of a class (expected {split}/<class>/*)")
-        if rest == [""]:
-            pictures[split][name] = []
-        elif rest[-1] == "":
-            raise LosslessError(f"{folder / entry.name}: a folder among the pictures of a class; take it out")
-        else:
-            pictures[split][name].append(entry.name)
-    for split, classes in pictures.items():
-        if not any(classes.values()):
-            raise LosslessError(f"{folder / split}: no pictures (expected {split}/<class>/*)")
-    names = sorted({name for classes in pictures.values() for name in classes})
-    _check_classes(spec, folder, names)
-    for split, classes in pictures.items():
-        for name in names:
-            if name not in classes:
-                others = " and ".join(str(folder / other) for other in SPLITS if other != split)
-                raise LosslessError(f"{folder / split / name}: no such folder, but {others} has this class")
-            if not classes[name]:
-                raise LosslessError(f"{folder / split / name}: a class without pictures")
-    return Arrangement(tuple(names), pictures)
-
-
-def _check_classes(spec: ImageFolder, folder: Path, names: list[str]) -> None:
-    if spec.class_names is not None:
-        for name in spec.class_names:
-            if name not in names:
-                raise LosslessError(f"{folder / 'train' / name}: no such folder, but {spec.description} has this class")
-        for name in names:
-            if name not in spec.class_names:
-                raise LosslessError(f"{folder}: class '{name}' is not among the classes of {spec.description}")
-    elif len(names) != spec.classes:
-        shown = ", ".join(names if len(names) <= 12 else [*names[:12], "..."])
-        raise LosslessError(f"{folder}: {len(names)} classes ({shown}), but {spec.description} says {spec.classes}")
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """Pictures by the SHA-256 of their names, so that the first n of them, and the last, are a fair mixture."""
-    return sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Pixels uint8 (N, C, H, W), labels uint8 (N,), and the SHA-256 of each file by its name."""
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    digests: dict[str, str]
-
-
-def decode(spec: ImageFolder, folder: Path, arrangement: Arrangement, split: Split) -> Decoded:
-    """The pictures of one split, in their order; raises LosslessError for the first that is none or does not fit."""
-    classes = arrangement.pictures[split]
-    label_of = {name: arrangement.classes.index(label) for label, names in classes.items() for name in names}
-    names = in_order(label_of)
-    pixels, digests = np.empty((len(names), *spec.shape), np.uint8), {}
-    for index, name in enumerate(tqdm(names, f"{spec.name}: {split}", unit=" pictures", disable=None, leave=False)):
-        content = _content(folder, name)
-        digests[name] = hashlib.sha256(content).hexdigest()
-        pixels[index] = read_picture(content, spec.shape, folder / name)
-    return Decoded(pixels, np.array([label_of[name] for name in names], np.uint8), digests)
+_ORIENTATION, _UPRIGHT = 0x0112, 1
+# PNG, section 11.2.2: values of a pixel by colour type. Section 8.2: column and row at which each pass of an
+# interlaced picture starts, and its steps.
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def read_picture(content: bytes, shape: Shape, path: Path) -> np.ndarray:
-    """The picture in a PNG or JPEG file's `content` as uint8 (C, H, W).
+    """The picture in a PNG or JPEG file.
 
-    Grey for C = 1, RGB for C = 3. A palette's colours, and an alpha channel that is opaque
-    everywhere, convert without loss; whatever else has another mode is refused, and so is another
-    size than that of `shape`: how to convert it is for its owner to decide. Raises LosslessError
-    naming `path`.
+    Taken as they are: grey where C = 1, RGB where C = 3. A palette's colours, and an alpha channel that is
+    opaque everywhere, convert without loss. For the rest its owner has to decide, so it is refused: another
+    size than that of `shape`, which is compared before anything is decompressed; another mode; transparent
+    pixels; an EXIF orientation other than 1; more than one picture in a file; and a file that is cut off or
+    damaged, also where decoders fill in what is missing.
+
+    Args:
+        content: The bytes of the file.
+        shape: The shape (C, H, W) that it must have.
+        path: What an error names.
+
+    Returns:
+        Pixels, uint8 (C, H, W).
+
+    Raises:
+        LosslessError: The picture is refused.
     """
-    from PIL import Image  # only where there is something to decode
+    from PIL import Image, UnidentifiedImageError  # only where there is something to decode
 
-    mode = "L" if shape[0] == 1 else "RGB"
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=FORMATS) as image:
-            if image.size != (shape[2], shape[1]):
-                found = f"{image.height} x {image.width} pixels (height x width)"
-                raise LosslessError(f"{path}: {found}, but all pictures must be {shape[1]} x {shape[2]}")
-            if image.mode not in _CONVERTIBLE[mode]:
-                raise LosslessError(f"{path}: mode {image.mode}, but all pictures must be {_title(mode)}")
+            if misfit := _misfit(image, shape):
+                raise LosslessError(f"{printable(path)}: {misfit}")
+            (_check_png if image.format == "PNG" else _check_jpeg)(content)
             image.load()
-            if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
-                raise LosslessError(f"{path}: has transparent pixels; put it on a background of your choice")
-            pixels = np.asarray(image.convert(mode))
-    except Image.UnidentifiedImageError:
-        raise LosslessError(f"{path}: not a picture in PNG or JPEG format") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise LosslessError(f"{path}: a damaged picture ({' '.join(str(error).split())})") from None
+            if hidden := _hidden(image):
+                raise LosslessError(f"{printable(path)}: {hidden}")
+            pixels = np.asarray(image.convert(_mode(shape)))
+    except LosslessError:
+        raise
+    except UnidentifiedImageError:
+        raise LosslessError(f"{printable(path)}: not a picture in PNG or JPEG format") from None
+    except Exception as error:  # whatever damaged bytes make the decoders stumble over
+        raise LosslessError(f"{printable(path)}: a damaged picture ({printable(str(error)[:150])})") from None
     return pixels.reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1)
 
 
-def _title(mode: str) -> str:
-    return {"L": "grey with 8 bits a pixel (mode L)", "RGB": "colour with 8 bits a channel (mode RGB)"}[mode]
+def printable(text: str | Path) -> str:
+    """A name as part of a message: one line, control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def _mode(shape: Shape) -> str:
+    return "L" if shape[0] == 1 else "RGB"
+
+
+def _misfit(image: "Image", shape: Shape) -> str | None:
+    """Why a picture does not fit, by what its file declares."""
+    if image.size != (shape[2], shape[1]):
+        found = f"{image.height} x {image.width} pixels (height x width)"
+        return f"{found}, but all pictures must be {shape[1]} x {shape[2]}"
+    if image.mode not in _CONVERTIBLE[_mode(shape)]:
+        return f"mode {image.mode}, but all pictures must be {_TITLES[_mode(shape)]}"
+    # Pillow reads a JPEG file with several pictures as MPO, unless they are versions of one: those have "mp".
+    if getattr(image, "n_frames", 1) > 1 or "mp" in image.info:
+        return "more than one picture in a file; store the one that is meant"
+    return None
+
+
+def _hidden(image: "Image") -> str | None:
+    """What a decoded picture has that an array of its pixels would leave out."""
+    if (orientation := image.getexif().get(_ORIENTATION, _UPRIGHT)) != _UPRIGHT:
+        return f"EXIF orientation {orientation!s:.20}; store the pixels upright, with orientation 1 or without"
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        return "has transparent pixels; put it on a background of your choice"
+    return None
+
+
+def _check_png(content: bytes) -> None:
+    """Raise ValueError unless every chunk, and the compressed pixels as a whole, are there and match their checksums.
+
+    Pillow compares no checksum of the pixels, and leaves rows black that are missing.
+    """
+    position, kind, compressed = 8, b"", []
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, position)
+        data, check = content[position + 8 :][:length], content[position + 8 + length :][:4]
+        if zlib.crc32(kind + data).to_bytes(4, "big") != check:
+            raise ValueError(f"chunk {kind!r} is cut off or has the wrong checksum")
+        if kind == b"IHDR":
+            size = _png_size(data)
+        elif kind == b"IDAT":
+            compressed.append(data)
+        position += 12 + length
+    stream = zlib.decompressobj()
+    pixels = stream.decompress(b"".join(compressed), size + 1024)
+    if not stream.eof or len(pixels) != size:
+        raise ValueError("its pixels are cut off, or more than its size")
+
+
+def _png_size(header: bytes) -> int:
+    """Bytes that a PNG file's pixels decompress to: each row, of each pass, with a byte before it."""
+    width, height, depth, colours, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    bits = depth * _PNG_CHANNELS[colours]
+    sizes = [((width - x + dx - 1) // dx, (height - y + dy - 1) // dy) for x, y, dx, dy in _ADAM7[: 7 * interlaced]]
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes or [(width, height)] if columns)
+
+
+def _check_jpeg(content: bytes) -> None:
+    """Raise ValueError unless all pixels are there; Pillow fills in what is missing with grey."""
+    import simplejpeg
+
+    simplejpeg.decode_jpeg(content, "GRAY", strict=True)

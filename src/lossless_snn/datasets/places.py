@@ -9,16 +9,22 @@ import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any, Protocol
-from urllib.request import urlopen
 
-# Seconds without a byte before a mirror counts as unreachable: a name can stand for eight addresses,
-# and behind a firewall that drops packets each of them is waited for.
-MIRROR_TIMEOUT = 5
+from tqdm import tqdm
+
+from .pictures import printable
+
+# No file of a data set, and no member of an archive, is larger: MNIST's images, 47 MB, are the largest.
+LARGEST_FILE = 256 << 20
+# Seconds after which a download counts as stalled.
+DOWNLOAD_STALL = 10
 # Seconds for a whole run of a registry's client.
 CLIENT_TIMEOUT = 300
 
@@ -35,10 +41,9 @@ class Source(Protocol):
         """What a person reads: the source's name."""
 
     def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
-        """Yield sets of files among `names`, plain or gzipped, unverified, until told to stop.
+        """Yield sets of files among `names`, plain or gzipped, unverified, for as long as some are missing.
 
-        `scratch` is an empty folder of the source's own. A source that has several places to
-        look in yields what each one has. Raises SourceError where something could not be used.
+        `scratch` is an empty folder of the source's own. Raises SourceError where something could not be used.
         """
 
 
@@ -114,63 +119,41 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class TorchvisionMirrors:
-    """The addresses that torchvision knows for its data set `dataset`."""
+class Mirror:
+    """A web address below which the files lie, gzipped.
 
-    dataset: str
-    timeout: float = MIRROR_TIMEOUT
+    `md5` gives the digest of each gzipped file, by the name that it has decompressed: nothing is decompressed
+    from any other bytes.
+    """
+
+    address: str
+    md5: dict[str, str]
+    stall: float = DOWNLOAD_STALL
 
     @property
     def title(self) -> str:
-        return f"torchvision's {self.dataset} mirrors"
+        return f"mirror {self.address}"
 
     def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
-        dataset = _torchvision_dataset(self.dataset)
-        archives = [archive for archive, _md5 in dataset.resources if archive.removesuffix(".gz") in names]
-        failures = []
-        for mirror in dataset.mirrors:
-            files = {}
-            # A mirror that fails once is given up: waiting for it again, file by file, takes minutes.
-            try:
-                for archive in archives:
-                    _download(f"{mirror}{archive}", scratch / archive, self.timeout)
-                    files[archive.removesuffix(".gz")] = scratch / archive
-            except (OSError, HTTPException) as error:
-                failures.append(f"{mirror}: {one_line(error)}")
-            yield files
-        if failures:
-            raise SourceError(", ".join(failures))
+        for name in names:
+            yield {name: _download(f"{self.address}{name}.gz", self.md5[name], scratch, self.stall)}
 
 
 @dataclass(frozen=True)
-class TorchvisionArchive:
-    """The archive that torchvision downloads for its data set `dataset`, from where it does."""
+class WebArchive:
+    """An archive at a web address."""
 
-    dataset: str
+    url: str
     archive: Archive
-    timeout: float = MIRROR_TIMEOUT
+    stall: float = DOWNLOAD_STALL
 
     @property
     def title(self) -> str:
-        return f"torchvision's {self.dataset} archive"
+        return f"archive {self.url}"
 
     def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
-        url = _torchvision_dataset(self.dataset).url
-        path = scratch / self.archive.name
-        try:
-            _download(url, path, self.timeout)
-        except (OSError, HTTPException) as error:
-            raise SourceError(f"{url}: {one_line(error)}") from None
+        path = _download(self.url, self.archive.sha256, scratch, self.stall)
         yield self.archive.unpack(path, names, scratch)
-
-
-def _torchvision_dataset(name: str) -> Any:
-    """Torchvision's class of that name, which knows addresses."""
-    try:
-        from torchvision import datasets  # takes seconds to import, only for its addresses
-    except (ImportError, OSError, RuntimeError) as error:
-        raise SourceError(f"torchvision cannot be imported: {one_line(error)}") from None
-    return getattr(datasets, name)
 
 
 @dataclass(frozen=True)
@@ -226,9 +209,67 @@ def algorithm(digest: str) -> tuple[str, Callable[[], Any]]:
     return {32: ("MD5", partial(hashlib.md5, usedforsecurity=False)), 64: ("SHA-256", hashlib.sha256)}[len(digest)]
 
 
-def _download(url: str, target: Path, timeout: float) -> None:
-    with urlopen(url, timeout=timeout) as response, target.open("wb") as file:
-        shutil.copyfileobj(response, file)
+class _Progress(tqdm):
+    """A progress bar that counts whether or not it is shown."""
+
+    received = 0
+
+    def __bool__(self) -> bool:
+        return True  # pooch takes a bar that counts nothing yet for none
+
+    def update(self, n: float = 1) -> bool | None:
+        self.received += n
+        return super().update(n)
+
+
+def _download(url: str, digest: str, folder: Path, stall: float) -> Path:
+    """The file at `url`, with this digest, in `folder`; a download that breaks off is tried once more.
+
+    Raises SourceError where it cannot be had, and when `stall` seconds go by without a kilobyte. No timeout of
+    a socket bounds that: a name can take its time to resolve and stand for eight addresses, each of them waited
+    for, and a server can send byte by byte. So the download has a thread of its own, which is left to itself.
+    """
+    import pooch  # takes a tenth of a second to import, only where there is something to download
+    from requests import RequestException
+
+    pooch.get_logger().setLevel("ERROR")
+    address, _, name = url.rpartition("/")
+    known = f"{algorithm(digest)[0].replace('-', '')}:{digest}"
+    store = pooch.Pooch(folder, f"{address}/", {name: known}, retry_if_failed=1)
+    progress = _Progress(desc=name, unit="B", unit_scale=True, disable=None, leave=False)
+    identity = {"Accept-Encoding": "identity"}  # or a server may decompress what is to be compared
+    http = pooch.HTTPDownloader(progressbar=progress, timeout=2 * stall, headers=identity)
+    outcomes: Queue[str | Exception] = Queue()
+
+    def fetch() -> None:
+        try:
+            outcomes.put(store.fetch(name, downloader=http))
+        except Exception as error:
+            outcomes.put(error)
+
+    Thread(target=fetch, daemon=True).start()
+    received = -1
+    while received != progress.received:
+        received = progress.received
+        with suppress(Empty):
+            outcome = outcomes.get(timeout=stall)
+            break
+    else:
+        raise SourceError(f"{url}: nothing more came for {stall:g} s")
+    if isinstance(outcome, RequestException | OSError):
+        raise SourceError(f"{url}: {_cause(outcome)}")
+    if isinstance(outcome, ValueError):
+        raise SourceError(f"{name} has the wrong {algorithm(digest)[0]}")
+    if isinstance(outcome, Exception):
+        raise outcome
+    return Path(outcome)
+
+
+def _cause(error: BaseException) -> str:
+    """What is behind an error of requests, in a few words: it wraps those of urllib3, which wrap those of sockets."""
+    while error.__context__:
+        error = error.__context__
+    return getattr(error, "strerror", None) or one_line(error).partition(" for url")[0]
 
 
 def _run_client(command: list[str], folder: Path, timeout: float) -> None:
@@ -265,7 +306,7 @@ def _unpack(archive: Path, members: dict[str, str], folder: Path) -> dict[str, P
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
-                if member.isfile() and member.name in members:
+                if member.isfile() and member.name in members and member.size <= LARGEST_FILE:
                     path = folder / members[member.name]
                     with tar.extractfile(member) as original, path.open("wb") as copy:
                         shutil.copyfileobj(original, copy)
@@ -275,5 +316,5 @@ def _unpack(archive: Path, members: dict[str, str], folder: Path) -> dict[str, P
     return files
 
 
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException) -> str:
+    return printable(" ".join(str(error).split())[:200]) or type(error).__name__

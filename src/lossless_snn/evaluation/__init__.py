@@ -1,1 +1,1 @@
-"""The trained network on test images: its accuracy, its exact activations, its robustness to noise."""
+"""The trained network on test images: its accuracy, and its robustness to noise."""

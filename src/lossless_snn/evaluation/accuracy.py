@@ -1,4 +1,9 @@
-"""The ANN's accuracy."""
+"""The trained network on images: in the single precision of training, or without its rounding.
+
+A quantiser turns a rounding error into a whole level where a sum comes close to a half, and the layers
+after it turn one level into many. In 64 bits that has not been seen to happen: what is tested there is
+the network that its parameters define, which is what the spiking network is made from.
+"""
 
 import numpy as np
 import torch
@@ -6,10 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checkpoints.checkpoint import Checkpoint
+from ..datasets import Images
 from ..datasets.spec import DatasetSpec
+from ..networks.notation import ann_operations, neuron_count
 from ..networks.quantised import QuantisedNetwork
+from ..runs.ann import AnnRecord
 
-EVALUATION_BATCH = 500
+# Images evaluated at once; in 64 bits they take twice the memory, and kernels that take more beside it.
+EVALUATION_BATCH = {torch.float32: 500, torch.float64: 100}
 
 
 def encode(pixels: np.ndarray, data: DatasetSpec, device: torch.device) -> Tensor:
@@ -19,20 +28,50 @@ def encode(pixels: np.ndarray, data: DatasetSpec, device: torch.device) -> Tenso
     return inputs.contiguous(memory_format=torch.channels_last)
 
 
-def build(checkpoint: Checkpoint, device: torch.device) -> QuantisedNetwork:
-    """The checkpoint's network, with its parameters, for evaluation."""
+def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32) -> QuantisedNetwork:
+    """The checkpoint's network, with its parameters, for evaluation in `dtype`."""
     network = QuantisedNetwork(checkpoint.layers, checkpoint.k)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.parameters.items()})
-    return network.to(device, memory_format=torch.channels_last).eval()
+    # As in training, channels come last in single precision; kernels of 64 bits have no use for that.
+    order = torch.channels_last if dtype == torch.float32 else torch.contiguous_format
+    return network.to(device, dtype, memory_format=order).eval()
 
 
 @torch.inference_mode()
 def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    """(mean loss, share predicted right) over inputs (N, C, H, W), with running batch-norm statistics."""
+    """Loss and accuracy with running batch-norm statistics, in the precision of the network's parameters.
+
+    Args:
+        network: the network; it is left in evaluation mode.
+        inputs: float32 (N, C, H, W), which any precision holds exactly.
+        labels: classes (N,).
+
+    Returns:
+        Mean cross-entropy, and the share predicted right: the greatest logit, the first of equals.
+    """
     network.eval()
+    dtype = network[-1].weight.dtype
     loss, correct = 0.0, 0
-    for x, y in zip(inputs.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
-        logits = network(x)
+    for x, y in zip(inputs.split(EVALUATION_BATCH[dtype]), labels.split(EVALUATION_BATCH[dtype]), strict=True):
+        logits = network(x.to(dtype))
         loss += F.cross_entropy(logits, y, reduction="sum").item()
         correct += (logits.argmax(1) == y).sum().item()
     return loss / len(labels), correct / len(labels)
+
+
+def evaluate(checkpoint: Checkpoint, images: Images, device: torch.device, limit: int | None = None) -> AnnRecord:
+    """Test the checkpoint's network, in 64-bit floats, on the first `limit` of the test images, or all of them."""
+    chosen = images[:limit]
+    inputs, labels = encode(chosen.pixels, checkpoint.data, device), torch.from_numpy(chosen.labels).to(device)
+    _, share = accuracy(build(checkpoint, device, torch.float64), inputs, labels)
+    return AnnRecord(
+        **{key: checkpoint.metadata[key] for key in ("experiment", "budget", "precision", "seed")},
+        dataset=checkpoint.metadata["recipe"]["dataset"],
+        epochs=checkpoint.metadata["epochs"],
+        training_images=checkpoint.metadata.get("training_images"),
+        images=len(chosen),
+        test_set=len(images),
+        accuracy=share,
+        neurons=neuron_count(checkpoint.layers),
+        ann_operations=ann_operations(checkpoint.layers),
+    )

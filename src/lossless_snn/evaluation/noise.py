@@ -11,7 +11,6 @@ rounded to it.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,29 +18,21 @@ from torch import Tensor
 
 from ..checkpoints.checkpoint import Checkpoint
 from ..datasets import Images
+from ..runs.noise import NoiseRecord
 from .accuracy import accuracy, build, encode
 
 # As in the published experiment.
 RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-class Disturbed(NamedTuple):
-    """Share of the images predicted right, `accuracy`, at one ratio under one draw of the noise."""
-
-    ratio: float
-    noise_seed: int
-    images: int
-    accuracy: float
-
-
-def robustness(checkpoint: Checkpoint, images: Images, seeds: int, device: torch.device) -> Iterator[Disturbed]:
+def robustness(checkpoint: Checkpoint, images: Images, seeds: int, device: torch.device) -> Iterator[NoiseRecord]:
     """Test the checkpoint's network at every ratio, under noise seeds 0, 1, ..., `seeds` - 1 at each."""
     network, labels = build(checkpoint, device), torch.from_numpy(images.labels).to(device)
     inputs = encode(images.pixels, checkpoint.data, device)
     for index, ratio in enumerate(RATIOS):
         for seed in range(seeds):
             _, share = accuracy(network, disturb(inputs, index, seed), labels)
-            yield Disturbed(ratio, seed, len(images), share)
+            yield NoiseRecord(ratio=ratio, noise_seed=seed, images=len(images), accuracy=share)
 
 
 def disturb(inputs: Tensor, index: int, seed: int) -> Tensor:

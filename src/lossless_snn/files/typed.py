@@ -15,6 +15,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# Of a file with many faults, or large ones, a person needs the first.
+_QUOTED_FAULTS, _QUOTED_CHARACTERS = 5, 100
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -23,17 +26,25 @@ def validate(model: type[Model], content: Any, source: str | Path) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise LosslessError(f"{source}: " + "; ".join(map(_message, error.errors()))) from None
+        messages = [_message(fault) for fault in error.errors()]
+        more = [f"{len(messages) - _QUOTED_FAULTS} faults more"] if len(messages) > _QUOTED_FAULTS else []
+        raise LosslessError(f"{source}: " + "; ".join(messages[:_QUOTED_FAULTS] + more)) from None
 
 
 def _message(error: dict[str, Any]) -> str:
-    key = ".".join(map(str, error["loc"]))
+    key = _quotable(".".join(map(str, error["loc"])))
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         text = "unknown key"
     elif error["type"] not in ("missing", "value_error"):
-        text = f"{text[0].lower()}{text[1:]} (found {error['input']!r})"
+        text = f"{text[0].lower()}{text[1:]} (found {_quotable(repr(error['input']))})"
     return f"{key}: {text}" if key else text
+
+
+def _quotable(text: str) -> str:
+    """`text` of a file as part of one line for a terminal: cut, and without control characters."""
+    cut = text if len(text) <= _QUOTED_CHARACTERS else text[: _QUOTED_CHARACTERS - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -29,14 +29,15 @@ def quantise(activation: Tensor, k: int) -> Tensor:
 
 
 class QuantisedLayer(nn.Module):
-    """A spiking layer's ANN: maps (N, C, H, W) to (N, C', H', W') as its `Layer` says.
+    """A spiking layer's ANN: convolution -> batch norm -> ReLU -> quantiser, (N, C, H, W) to (N, C', H', W').
 
-    The state has the names of the method: weight, gamma, beta, mean, variance.
+    The state has the names of the method: weight, gamma, beta, mean, variance. `arithmetic` is the
+    type that the convolution calculates in, if not that of the parameters, which what is rounded afterwards has.
     """
 
-    def __init__(self, layer: Layer, k: int | None) -> None:
+    def __init__(self, layer: Layer, k: int | None, arithmetic: torch.dtype | None = None) -> None:
         super().__init__()
-        self.layer, self.k = layer, k
+        self.layer, self.k, self.arithmetic = layer, k, arithmetic
         filters = layer.out_shape[0]
         self.weight = nn.Parameter(torch.empty(layer.weight_shape))
         self.gamma = nn.Parameter(torch.empty(filters))
@@ -44,14 +45,42 @@ class QuantisedLayer(nn.Module):
         self.register_buffer("mean", torch.zeros(filters))
         self.register_buffer("variance", torch.ones(filters))
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Weights truncated normal with std 0.02 (cut at two std), gamma normal around 1."""
-        nn.init.trunc_normal_(self.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+    def initialise(self, generator: torch.Generator, identity: bool) -> None:
+        """Draw the parameters: as published, or with filters that pass their inputs on.
+
+        Published: weights truncated normal with std 0.02 (cut at two std), gamma normal around 1.
+        With `identity`: weights normal with std 1/sqrt(3 fan-in), see `pass_on` for what follows.
+        """
+        if identity:
+            inputs = self.weight[0].numel()
+            nn.init.normal_(self.weight, std=(3 * inputs) ** -0.5, generator=generator)
+        else:
+            nn.init.trunc_normal_(self.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
         nn.init.normal_(self.gamma, 1.0, 0.002, generator=generator)
 
+    @torch.no_grad()
+    def pass_on(self) -> None:
+        """Have the first filters of a convolution or pooling pass one input channel on each, as far as there are any.
+
+        Its centre in a convolution of stride 1, its sum times the root of 1 / (kernel's size) in a pooling (Dirac
+        initialisation, as in KellerJordan/cifar10-zoo). Fully connected layers stay as they are.
+        """
+        if self.layer.is_fully_connected:
+            return
+        passed = torch.arange(min(self.layer.in_shape[0], len(self.weight)))
+        self.weight[passed] = 0.0
+        if self.layer.stride == 1:
+            centre = (self.layer.kernel[0] - 1) // 2
+            self.weight[passed, passed, centre, centre] = 1.0
+        else:
+            self.weight[passed, passed] = 1.0 / self.weight[0, 0].numel() ** 0.5
+
     def forward(self, x: Tensor) -> Tensor:
-        # In mixed precision the convolution gives 16 bits: too few for what follows to be rounded as it should.
-        x = convolve(x, self.weight, self.layer).float()
+        arithmetic = self.arithmetic or self.weight.dtype
+        x = convolve(x.to(arithmetic), self.weight.to(arithmetic), self.layer)
+        if self.k is not None:
+            # Without a quantiser the next convolution rounds to the same 16 bits what is left in them here.
+            x = x.to(self.weight.dtype)
         x = F.batch_norm(
             x, self.mean, self.variance, self.gamma, self.beta, self.training, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS
         )
@@ -60,7 +89,7 @@ class QuantisedLayer(nn.Module):
 
 
 class OutputLayer(nn.Module):
-    """The last linear layer: no bias, no batch norm, no quantiser."""
+    """The last linear layer, in its parameters' type: no bias, no batch norm, no quantiser."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -72,20 +101,26 @@ class OutputLayer(nn.Module):
         nn.init.trunc_normal_(self.weight, std=0.1, a=-0.2, b=0.2, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight, self.layer).flatten(1)
+        return convolve(x.to(self.weight.dtype), self.weight, self.layer).flatten(1)
 
 
 class QuantisedNetwork(nn.Sequential):
     """The whole ANN: images (N, C, H, W) to logits (N, classes). `k` None leaves the quantisers out."""
 
-    def __init__(self, layers: tuple[Layer, ...], k: int | None) -> None:
-        super().__init__(*(QuantisedLayer(layer, k) for layer in layers[:-1]), OutputLayer(layers[-1]))
+    def __init__(self, layers: tuple[Layer, ...], k: int | None, arithmetic: torch.dtype | None = None) -> None:
+        hidden = (QuantisedLayer(layer, k, arithmetic) for layer in layers[:-1])
+        super().__init__(*hidden, OutputLayer(layers[-1]))
 
-    def initialise(self, seed: int) -> None:
-        """Draw all parameters from one generator with this seed."""
+    def initialise(self, seed: int, identity: bool = False) -> None:
+        """Draw all parameters from one generator with this seed, see `QuantisedLayer.initialise`."""
         generator = torch.Generator().manual_seed(seed)
-        for layer in self:
-            layer.initialise(generator)
+        first, *others, output = self
+        first.initialise(generator, identity)
+        for layer in others:
+            layer.initialise(generator, identity)
+            if identity:
+                layer.pass_on()
+        output.initialise(generator)
 
 
 def convolve(x: Tensor, weight: Tensor, layer: Layer) -> Tensor:

@@ -1,25 +1,46 @@
-"""A job: one command with all that decides what it gives."""
+"""A job: one command of the command line with all that decides what it gives."""
 
 import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RESULTS = Path("results")
+PROGRAM = "lossless-snn"
 
-# Options that say how a command runs rather than what it gives: configuration does not make results stale by them.
-_MANNER = ("--threads", "--device")
+# How a command runs rather than what it gives: configuration does not make results stale by these.
+_EXECUTION_OPTIONS = ("--threads", "--device")
+# Wildcards that a job's name leaves out: its folder says the first two, its rule the third.
+_SAID_ELSEWHERE = ("budget", "experiment", "figure")
+# What ends a command in a shell's line.
+_SHELL_OPERATORS = (">", ">>", "2>&1", "|", "&&", ";")
+
+
+class Place(NamedTuple):
+    """Where a record is kept: a file of records, and the job's name in it."""
+
+    file: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.name}"
 
 
 @dataclass(frozen=True)
 class Job:
     """What is to run, or ran. Paths are relative to the project's folder.
 
-    `params` decide the result beside the inputs; `code` is the fingerprint of the code that the command executes,
-    which starts from `modules`; `command` is the command line.
+    Attributes:
+        rule: Name of the workflow's step, such as "simulate".
+        wildcards: What the step is for: budget, experiment, precision, seed.
+        params: What decides the result beside the inputs, as JSON gives it back.
+        command: The command line, without what a shell adds to it.
+        code: Fingerprint of the code that the command executes.
+        inputs: Paths of the files that it reads, sorted.
+        outputs: Paths of the files that it makes, sorted.
     """
 
     rule: str
@@ -27,7 +48,6 @@ class Job:
     params: dict[str, Any]
     command: str
     code: str
-    modules: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -37,11 +57,10 @@ class Job:
         rule: str,
         wildcards: Mapping[str, Any],
         params: Mapping[str, Any],
-        command: str,
         code: str,
-        modules: Iterable[str],
         inputs: Iterable[Any],
         outputs: Iterable[Any],
+        command: str = "",
     ) -> "Job":
         """A job from what a workflow engine knows of it: every value becomes one that JSON keeps as it is."""
         return cls(
@@ -50,23 +69,51 @@ class Job:
             params={name: _plain(params[name]) for name in sorted(params)},
             command=command,
             code=code,
-            modules=tuple(modules),
             inputs=tuple(sorted(map(str, inputs))),
             outputs=tuple(sorted(map(str, outputs))),
         )
 
+    def as_json(self) -> str:
+        """All but the command, on one line: what `lossless-snn record` takes before the command's own words."""
+        content = {name: getattr(self, name) for name in ("rule", "wildcards", "params", "code", "inputs", "outputs")}
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def parsed(cls, text: str, words: Iterable[str]) -> "Job":
+        """The job of `lossless-snn record TEXT WORDS...`.
+
+        Raises:
+            ValueError: `text` is not what `as_json` gives.
+        """
+        content = json.loads(text)
+        try:
+            return cls.described(**content, command=shlex.join([PROGRAM, *words]))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(str(error)) from None
+
+    @classmethod
+    def of_shell_line(cls, line: str) -> "Job":
+        """The job of a rule's shell line, which begins with `lossless-snn record`.
+
+        Raises:
+            ValueError: The line begins with something else.
+        """
+        program, record, text, *words = shlex.split(line)
+        if (program, record) != (PROGRAM, "record"):
+            raise ValueError(f"no recorded command: {line}")
+        return cls.parsed(text, takewhile(lambda word: word not in _SHELL_OPERATORS, words))
+
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         """The job's name among all of one experiment at one budget: `simulate-k1-seed0`."""
-        places = {"budget", "experiment", "figure"}  # the folder says the first two, the rule the third
-        others = {name: value for name, value in self.wildcards.items() if name not in places}
+        others = {name: value for name, value in self.wildcards.items() if name not in _SAID_ELSEWHERE}
         return "-".join([self.rule, *(f"seed{value}" if name == "seed" else value for name, value in others.items())])
 
     @property
-    def record(self) -> Path:
-        """Where the job's record lies: with its experiment, or with its budget if it is of several experiments."""
+    def place(self) -> Place:
+        """Where the job's record is: with its experiment, or with its budget if it is of several experiments."""
         folder = RESULTS / self.wildcards["budget"] / self.wildcards.get("experiment", "")
-        return folder / "provenance" / f"{self.title}.json"
+        return Place(folder / "provenance.json", self.name)
 
     def options(self) -> dict[str, str]:
         """The word after each option of the command line."""
@@ -75,10 +122,10 @@ class Job:
 
 
 def decisive(command: str) -> str:
-    """A command line without the options that do not decide the result."""
+    """A command line without the options that say how it runs and do not decide the result."""
     words = shlex.split(command)
     return shlex.join(
-        word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(_MANNER)
+        word for before, word in zip(["", *words], words, strict=False) if not {before, word} & set(_EXECUTION_OPTIONS)
     )
 
 

@@ -6,64 +6,71 @@ from textwrap import wrap
 from typing import Any
 
 from ..errors import LosslessError
-from .jobs import RESULTS
-from .records import read_record, record_paths
+from .circumstances import last_circumstances
+from .jobs import RESULTS, Place
+from .records import Records, record_files
 from .verdicts import DATA, Contents
 
 _DIGITS = 12
 _WIDTH = 100
 
 
-class Story:
-    """All records by the files that they say were made."""
+class Lineage:
+    """All records by the files that they claim to have made."""
 
     def __init__(self) -> None:
-        self._makers: dict[str, dict[str, Any]] = {}
+        self._makers: dict[str, Place] = {}
         self._contents = Contents()
-        for path in record_paths():
+        self._records = Records()
+        for file in record_files():
             try:
-                record = read_record(path)
+                for place in self._records.places([file]):
+                    self._makers |= dict.fromkeys(self._records[place]["outputs"], place)
             except LosslessError:
                 continue
-            self._makers |= dict.fromkeys(record["outputs"], record)
 
     def of(self, path: str) -> str:
-        """The story of the file at `path`; raises LosslessError where no record tells of it."""
+        """The steps that led to the file at `path`, as lines of a tree.
+
+        Raises:
+            LosslessError: No record says how it was made.
+        """
         if path not in self._makers:
             raise LosslessError(
                 f"{path}: {'no record tells' if Path(path).exists() else 'no such file, nor a record'} how it was made"
             )
-        return "\n".join(
-            [self._file(path, self._makers[path]["outputs"][path]), *self._step(self._makers[path], set())]
-        )
+        maker = self._makers[path]
+        return "\n".join([self._file(path, self._records[maker]["outputs"][path]), *self._step(maker, set())])
 
-    def _step(self, record: dict[str, Any], told: set[str]) -> Iterator[str]:
-        """Lines on a job and, indented, on what it read; a job told before is only named."""
+    def _step(self, place: Place, shown: set[str]) -> Iterator[str]:
+        """Lines on a job and, indented, on what it read; a job shown before is only named."""
+        record = self._records[place]
         name = _title(record)
-        if name in told:
-            yield f"└─ {name} (told above)"
+        if name in shown:
+            yield f"└─ {name} (see above)"
             return
-        told.add(name)
+        shown.add(name)
         yield f"└─ {name}"
         groups = self._read_by(record)
-        yield from (f"   {'│' if groups else ' '}  {line}" for line in _circumstances(record))
+        yield from (f"   {'│' if groups else ' '}  {line}" for line in _details(place, record))
         for index, (source, (maker, paths)) in enumerate(groups.items()):
             last = index == len(groups) - 1
             first, *others = [self._file(path, record["inputs"][path]) for path in paths]
-            if maker is None and source in told and others:
-                first, others = f"{source}: {len(paths)} files (told above)", []
+            if maker is None and source in shown and others:
+                first, others = f"{source}: {len(paths)} files (see above)", []
             yield f"   {'└' if last else '├'}─ {first}"
-            below = [*others, *(self._step(maker, told) if maker else [])]
+            below = [*others, *(self._step(maker, shown) if maker else [])]
             yield from (f"   {' ' if last else '│'}  {line}" for line in below)
             if maker is None:
-                told.add(source)
+                shown.add(source)
 
-    def _read_by(self, record: dict[str, Any]) -> dict[str, tuple[dict[str, Any] | None, list[str]]]:
+    def _read_by(self, record: dict[str, Any]) -> dict[str, tuple[Place | None, list[str]]]:
         """The inputs of a job, together where one job made them."""
-        groups: dict[str, tuple[dict[str, Any] | None, list[str]]] = {}
+        groups: dict[str, tuple[Place | None, list[str]]] = {}
         for path in record["inputs"]:
             maker = self._makers.get(path)
-            groups.setdefault(_title(maker) if maker else str(Path(path).parent), (maker, []))[1].append(path)
+            source = _title(self._records[maker]) if maker else str(Path(path).parent)
+            groups.setdefault(source, (maker, []))[1].append(path)
         return groups
 
     def _file(self, path: str, entry: dict[str, Any]) -> str:
@@ -79,13 +86,16 @@ def _title(record: dict[str, Any]) -> str:
     return " ".join([record["rule"], *record["wildcards"].values()])
 
 
-def _circumstances(record: dict[str, Any]) -> Iterator[str]:
-    git = record["git"]
-    commit = f", commit {git['commit'][:_DIGITS]}{' with changes' if git['dirty'] else ''}" if git else ""
-    yield f"{record['started']}, {record['seconds']} s, code {record['code']['fingerprint']}{commit}"
-    manner = {name: record[name] for name in ("arithmetic", "device", "threads") if name in record}
-    yield ", ".join(f"{name} {value}" for name, value in [*record["versions"].items(), *manner.items()])
-    yield from wrap("; ".join(f"{place}: {value}" for place, value in _leaves(record["params"])), _WIDTH)
+def _details(place: Place, record: dict[str, Any]) -> Iterator[str]:
+    """When and where a job ran, if that is known here, then how, then its parameters."""
+    if attempt := last_circumstances(place):
+        commit = attempt.get("commit")
+        state = f", commit {commit[:_DIGITS]}{' with changes' if attempt.get('dirty') else ''}" if commit else ""
+        yield f"{attempt['started']}, {attempt['seconds']} s{state}, {attempt['processor']}"
+    execution = {name: record[name] for name in ("arithmetic", "device", "threads") if name in record}
+    said = {"code": record["code"], **record["versions"], **execution}
+    yield ", ".join(f"{name} {value}" for name, value in said.items())
+    yield from wrap("; ".join(f"{name}: {value}" for name, value in _leaves(record["params"])), _WIDTH)
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -1,183 +1,161 @@
-"""Records of jobs: written around the job, so that nothing can change between its end and its record."""
+"""Records of jobs: what each claims to have made, from what and how. One file an experiment and budget, in git.
+
+A record holds nothing that differs when the same job is run again: when and where it ran is in
+`circumstances`. Jobs that run side by side, also on several machines, write to one file under a lock.
+"""
 
 import json
-import platform
-import subprocess
-import sys
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .. import __version__
 from ..errors import LosslessError
 from ..files.atomic import write_json
-from ..files.digests import sha256
-from .jobs import RESULTS, Job
-from .sources import keep_sources, present_code
+from ..files.locks import locked
+from .jobs import RESULTS, Job, Place
+from .sources import present_code
 
-FORMAT = 1
-_PACKAGES = ("torch", "numpy", "numba")
+FORMAT = 2
+_MEND = "make what it belongs to again"
 
 
 class _File(BaseModel):
+    """One file by its content."""
+
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     size: int
 
 
-class _Code(BaseModel):
-    fingerprint: str
-    modules: list[str]
-    sources: Annotated[dict[str, str], Field(min_length=1)]
-
-
-class _Git(BaseModel):
-    commit: str
-    dirty: bool
-
-
 class _Record(BaseModel):
-    """What is read from a record, docs/provenance.md; how the job computed may be added."""
+    """A record, docs/provenance.md."""
+
+    model_config = ConfigDict(extra="forbid")
 
     rule: str
     wildcards: dict[str, str]
     params: dict[str, Any]
-    command: str
-    code: _Code
+    command: Annotated[str, Field(pattern="^lossless-snn ")]
+    code: str
     inputs: dict[str, _File]
     outputs: Annotated[dict[str, _File], Field(min_length=1)]
+    arithmetic: str | None = None
+    device: str | None = None
+    threads: int | None = None
     versions: dict[str, str | None]
-    git: _Git | None
-    started: str
-    seconds: float
 
 
-@contextmanager
-def recording(job: Job) -> Iterator[None]:
-    """Run the block as `job` and write the job's record if it succeeds; a failed job leaves none.
+class Records:
+    """All records that are asked for, each file read once."""
 
-    Inputs are read before the block, outputs right after it. Code that was edited since the
-    workflow took its fingerprint is not what the fingerprint says: then there is no record either.
+    def __init__(self) -> None:
+        self._files: dict[Path, dict[str, Any] | LosslessError] = {}
+
+    def __getitem__(self, place: Place) -> dict[str, Any]:
+        """The record at `place`.
+
+        Raises:
+            LosslessError: It is missing, or no record.
+        """
+        jobs = self._jobs(place.file)
+        if place.name not in jobs:
+            raise LosslessError(f"{place}: no such record")
+        return _checked(place, jobs[place.name])
+
+    def places(self, files: Iterable[Path]) -> list[Place]:
+        """Where the records of `files` are, sorted; raises LosslessError for a file that cannot be read."""
+        return sorted(Place(file, name) for file in files for name in self._jobs(file))
+
+    def made(self, path: str) -> tuple[Place, dict[str, Any]] | None:
+        """The record that says that a file below results/ was made, with its place; None if none says so.
+
+        Damaged records are passed over: `verify` names them.
+        """
+        parts = Path(path).parts
+        for file in {Path(*parts[:3], "provenance.json"), Path(*parts[:2], "provenance.json")}:
+            try:
+                for name, record in self._jobs(file).items():
+                    if path in record["outputs"]:
+                        return (place := Place(file, name)), self[place]
+            except (LosslessError, LookupError, TypeError):
+                continue
+        return None
+
+    def _jobs(self, file: Path) -> dict[str, Any]:
+        if file not in self._files:
+            try:
+                self._files[file] = _read(file)
+            except LosslessError as error:
+                self._files[file] = error
+        found = self._files[file]
+        if isinstance(found, LosslessError):
+            raise found
+        return found
+
+
+def record_files(places: Iterable[Path] = (RESULTS,)) -> list[Path]:
+    """All files of records at or below `places`, sorted."""
+    return sorted({path for place in places for path in [place, *place.rglob("*.json")] if _is_record_file(path)})
+
+
+def write_record(place: Place, record: Mapping[str, Any] | None) -> None:
+    """Put a record, or none, in place of the one that is there, and leave the others as they are.
+
+    Raises:
+        LosslessError: The file that is there is damaged, or its file system knows no locks.
     """
-    job.record.unlink(missing_ok=True)
-    before = {
-        "inputs": _described(job.inputs),
-        "git": _git_state(),
-        "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    as_planned = present_code(job.modules) == job.code
-    sources = keep_sources(job.code, job.modules) if as_planned else None
-    clock = time.monotonic()
-    yield
-    if not as_planned:
-        print(f"{job.record}: not written: the code was edited after the run began; run it again", file=sys.stderr)
-        return
-    write_json(
-        job.record,
-        {
-            "format": FORMAT,
-            "rule": job.rule,
-            "wildcards": job.wildcards,
-            "params": job.params,
-            "command": job.command,
-            "code": {"fingerprint": job.code, "modules": job.modules, "sources": {str(sources): sha256(sources)}},
-            "inputs": before["inputs"],
-            "outputs": _described(job.outputs),
-            **_manner(job),
-            "versions": _versions(),
-            "git": before["git"],
-            "started": before["started"],
-            "seconds": round(time.monotonic() - clock, 3),
-        },
-    )
+    # Not on the file itself, which is replaced.
+    with locked(place.file.parent / "jobs" / "provenance.lock"):
+        jobs = _read(place.file)
+        if record is None and place.name not in jobs:
+            return
+        jobs.pop(place.name, None)
+        if record is not None:
+            jobs[place.name] = dict(record)
+        if jobs:
+            write_json(place.file, {"format": FORMAT, "jobs": dict(sorted(jobs.items()))})
+        else:
+            place.file.unlink()
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The record at `path`; raises LosslessError where it is missing or no record."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise LosslessError(f"{path}: no such record") from None
-    except ValueError as error:
-        raise LosslessError(f"{path}: not JSON ({error}); make what it belongs to again") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise LosslessError(f"{path}: no record of format {FORMAT}; make what it belongs to again")
-    try:
-        _Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise LosslessError(f"{path}: {place}: {first['msg']}; make what it belongs to again") from None
-    return content
-
-
-def record_paths(places: Iterable[Path] = (RESULTS,)) -> list[Path]:
-    """All records at or below `places`, sorted."""
-    found = {path for place in places for path in [place, *place.rglob("*.json")]}
-    return sorted(path for path in found if path.parent.name == "provenance" and path.suffix == ".json")
-
-
-def recorded_job(record: dict[str, Any]) -> Job:
-    """The job that a record tells of, with the fingerprint that its code would have now."""
+def recorded_job(record: Mapping[str, Any]) -> Job:
+    """The job that a record is of, with the fingerprint that its code would have now."""
+    command = record["command"]
     return Job.described(
         record["rule"],
         record["wildcards"],
         record["params"],
-        record["command"],
-        present_code(record["code"]["modules"]),
-        record["code"]["modules"],
+        present_code(command),
         record["inputs"],
         record["outputs"],
+        command,
     )
 
 
-def _described(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-    return {path: {"sha256": sha256(path), "size": Path(path).stat().st_size} for path in sorted(paths)}
+def _is_record_file(path: Path) -> bool:
+    return path.name == "provenance.json" and path.is_relative_to(RESULTS) and path.is_file()
 
 
-def _manner(job: Job) -> dict[str, Any]:
-    """How the job computed, as far as it was told on the command line or says so in what it wrote."""
-    options = job.options()
-    told: dict[str, Any] = {name: options[f"--{name}"] for name in ("device", "threads") if f"--{name}" in options}
-    if "threads" in told:
-        told["threads"] = int(told["threads"])
-    for path in job.outputs:
-        if path.endswith(".json"):
-            content = json.loads(Path(path).read_text())
-            told |= {name: content[name] for name in ("arithmetic", "device") if name in content}
-    return dict(sorted(told.items()))
-
-
-def _versions() -> dict[str, str | None]:
-    """Of the interpreter, the project, and the packages that compute; none of them is imported."""
-    return {"python": platform.python_version(), "lossless-snn": __version__} | {
-        name: _version(name) for name in _PACKAGES
-    }
-
-
-def _version(package: str) -> str | None:
+def _read(file: Path) -> dict[str, Any]:
+    """Records by their jobs' names, not checked one by one; none without the file."""
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise LosslessError(f"{file}: not JSON ({error}); `git checkout {file}`, or delete it") from None
+    jobs = content.get("jobs") if isinstance(content, dict) and content.get("format") == FORMAT else None
+    if not isinstance(jobs, dict):
+        raise LosslessError(f"{file}: no records of format {FORMAT}; `git checkout {file}`, or delete it")
+    return jobs
 
 
-def _git_state() -> dict[str, Any] | None:
-    """Commit, and whether anything but results and what DVC writes of them differs from it; None outside git."""
-    commit = _git("rev-parse", "HEAD")
-    others = [f":(exclude){path}" for path in (RESULTS, "artifacts", "dvc.lock")]
-    changes = _git("status", "--porcelain", "--", ".", *others)
-    return None if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
-
-
-def _git(*arguments: str) -> str | None:
+def _checked(place: Place, record: Any) -> dict[str, Any]:
     try:
-        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return run.stdout.strip()
+        _Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        inside = ".".join(map(str, first["loc"]))
+        raise LosslessError(f"{place}: {inside}: {first['msg']}; {_MEND}") from None
+    return record

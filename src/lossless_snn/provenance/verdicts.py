@@ -1,6 +1,7 @@
 """Which artifacts are what the present code, parameters and inputs would give, decided from recorded digests."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -10,8 +11,9 @@ from typing import Any
 from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
 from ..files.digests import sha256
+from .equivalence import Chain, Equivalences
 from .jobs import Job, decisive
-from .records import read_record
+from .records import Records
 
 DATA = Path("data")
 _SHA256_DIGITS = 64
@@ -21,14 +23,22 @@ _SHA256_DIGITS = 64
 class Verdict:
     """On one job: why what it made cannot stand, if it cannot.
 
-    `reasons` are the job's own; `follows` names the inputs that are to be made anew, `missing` the
-    outputs that are not here, which alone refuses nothing.
+    Attributes:
+        job: The job as it would run now.
+        reasons: The job's own; none of them where it stands.
+        damage: Those of the reasons that no change of code, parameters or inputs explains: files that are
+            altered or missing, records that are damaged.
+        follows: Inputs that are to be made anew.
+        missing: Outputs that are not here, which alone refuses nothing.
+        probed: By which equivalences it stands, where its code is not the recorded one.
     """
 
     job: Job
     reasons: list[str] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    probed: Chain | None = None
 
     @property
     def accepted(self) -> bool:
@@ -36,8 +46,8 @@ class Verdict:
 
     def __str__(self) -> str:
         """One line: what was made, and why it cannot stand."""
-        reasons = self.reasons or [f"made from {several(self.follows)}, to be made anew"]
-        return f"{several(self.job.outputs)}: {'; '.join(reasons)}"
+        reasons = self.reasons or [f"made from {first_of(self.follows)}, to be made anew"]
+        return f"{first_of(self.job.outputs)}: {'; '.join(reasons)}"
 
 
 def published_data() -> dict[str, str]:
@@ -58,16 +68,19 @@ class Contents:
         return self._digests[path]
 
 
-def judge(jobs: Iterable[Job], contents: Contents) -> list[Verdict]:
+def judge(
+    jobs: Iterable[Job], contents: Contents, records: Records, equivalences: Equivalences | None = None
+) -> list[Verdict]:
     """A verdict on each job, in the order of the chain.
 
     A file that is not here counts as recorded, for as long as no job has to run that reads it: raw
-    data and whatever was not pulled. What follows from a refused job is refused too.
+    data and whatever was not pulled. What follows from a refused job is refused too. Other code is accepted
+    where `equivalences` are given and lead from it to the present one.
     """
     ordered = in_order(jobs)
     needed: set[str] = set()
     while True:
-        verdicts = _pass(ordered, contents, needed)
+        verdicts = _judge_in_order(ordered, contents, records, equivalences, needed)
         refused = (verdict.job for verdict in verdicts if not verdict.accepted)
         lacking = {path for job in refused for path in job.inputs if contents[path] is None}
         if lacking <= needed:
@@ -77,22 +90,29 @@ def judge(jobs: Iterable[Job], contents: Contents) -> list[Verdict]:
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:
     """Jobs so that each comes after those that make its inputs, in the same order every time."""
-    by_record = {str(job.record): job for job in sorted(jobs, key=lambda job: str(job.record))}
-    makers = {path: record for record, job in by_record.items() for path in job.outputs}
+    by_place = {job.place: job for job in sorted(jobs, key=lambda job: job.place)}
+    makers = {path: place for place, job in by_place.items() for path in job.outputs}
     follows = {
-        record: dict.fromkeys(makers[path] for path in job.inputs if path in makers)
-        for record, job in by_record.items()
+        place: dict.fromkeys(makers[path] for path in job.inputs if path in makers) for place, job in by_place.items()
     }
-    return [by_record[record] for record in TopologicalSorter(follows).static_order()]
+    return [by_place[place] for place in TopologicalSorter(follows).static_order()]
 
 
-def several(paths: Iterable[str]) -> str:
+def first_of(paths: Iterable[str]) -> str:
     """The first of the paths, and how many more there are."""
     first, *others = paths
     return f"{first} and {len(others)} more" if others else first
 
 
-def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict]:
+def by_probe(verdicts: Iterable[Verdict]) -> list[str]:
+    """A line for each way in which jobs are accepted that other code made."""
+    ways = Counter(str(verdict.probed) for verdict in verdicts if verdict.accepted and verdict.probed)
+    return [f"{count} jobs accepted {way}" for way, count in sorted(ways.items())]
+
+
+def _judge_in_order(
+    jobs: list[Job], contents: Contents, records: Records, equivalences: Equivalences | None, needed: set[str]
+) -> list[Verdict]:
     state: dict[str, str | None] = dict(published_data())
     made_anew: set[str] = set()
     verdicts = []
@@ -100,14 +120,21 @@ def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict
         verdict = Verdict(job)
         verdicts.append(verdict)
         try:
-            record = read_record(job.record)
+            record = records[job.place]
+            if equivalences and record["code"] != job.code:
+                verdict.probed = equivalences.chain(job, record["code"])
         except LosslessError as error:
-            record, verdict.reasons = None, [str(error)]
+            record, verdict.damage = None, [str(error)]
         if record:
             verdict.follows = [path for path in job.inputs if path in made_anew]
-            verdict.reasons = _objections(job, record, contents, {**state, **_as_recorded(record, verdict.follows)})
             verdict.missing = [path for path in job.outputs if contents[path] is None]
-            verdict.reasons += [f"{path}: missing, and needed" for path in verdict.missing if path in needed]
+            verdict.reasons = _changed_definition(job, record, verdict.probed is not None)
+            verdict.damage = [
+                *_altered_outputs(job, record, contents),
+                *_other_inputs(job, record, contents, {**state, **_as_recorded(record, verdict.follows)}),
+                *(f"{path}: missing, and needed" for path in verdict.missing if path in needed),
+            ]
+        verdict.reasons += verdict.damage
         if verdict.accepted:
             state |= {path: record["outputs"][path]["sha256"] for path in job.outputs}
         else:
@@ -115,34 +142,43 @@ def _pass(jobs: list[Job], contents: Contents, needed: set[str]) -> list[Verdict
     return verdicts
 
 
-def _objections(job: Job, record: dict[str, Any], contents: Contents, state: dict[str, str | None]) -> list[str]:
-    """Why the job's outputs cannot stand, apart from jobs before it that have to run."""
-    said = []
-    if record["code"]["fingerprint"] != job.code:
-        said.append(f"made by other code ({record['code']['fingerprint']}, now {job.code})")
+def _changed_definition(job: Job, record: dict[str, Any], is_probed: bool) -> list[str]:
+    """How the job differs from the recorded one, as far as no file's content says it."""
+    reasons = []
+    if record["code"] != job.code and not is_probed:
+        reasons.append(f"made by other code ({record['code']}, now {job.code})")
     if changes := list(_changes(record["params"], job.params)):
-        said.append(f"made with other parameters: {'; '.join(changes)}")
-    elif not said and decisive(record["command"]) != decisive(job.command):
-        said.append("made by another command")
+        reasons.append(f"made with other parameters: {'; '.join(changes)}")
+    elif not reasons and decisive(record["command"]) != decisive(job.command):
+        reasons.append("made by another command")
     if sorted(record["inputs"]) != list(job.inputs):
-        said.append(f"made from other inputs: {_difference(set(record['inputs']), set(job.inputs))}")
+        reasons.append(f"made from other inputs: {_difference(set(record['inputs']), set(job.inputs))}")
     if sorted(record["outputs"]) != list(job.outputs):
-        said.append(f"made other outputs: {_difference(set(record['outputs']), set(job.outputs))}")
-        return said
-    for path in job.outputs:
-        if contents[path] not in (None, record["outputs"][path]["sha256"]):
-            said.append(f"{path}: altered since it was made")
+        reasons.append(f"made other outputs: {_difference(set(record['outputs']), set(job.outputs))}")
+    return reasons
+
+
+def _altered_outputs(job: Job, record: dict[str, Any], contents: Contents) -> list[str]:
+    known = {path: record["outputs"][path]["sha256"] for path in job.outputs if path in record["outputs"]}
+    return [
+        f"{path}: altered since it was made" for path, sha256 in known.items() if contents[path] not in (None, sha256)
+    ]
+
+
+def _other_inputs(job: Job, record: dict[str, Any], contents: Contents, state: dict[str, str | None]) -> list[str]:
+    """Inputs that are not those that the recorded job read, by `state` where the jobs before say what they are."""
+    reasons = []
     for path in sorted(set(job.inputs) & set(record["inputs"])):
         present = state[path] if path in state else contents[path]
         if present is None and not Path(path).is_relative_to(DATA):
-            said.append(f"{path}, which it was made from, is missing")
+            reasons.append(f"{path}, which it was made from, is missing")
         elif present not in (None, record["inputs"][path]["sha256"]):
-            said.append(f"{path} is not the file that it was made from")
-    return said
+            reasons.append(f"{path} is not the file that it was made from")
+    return reasons
 
 
 def _as_recorded(record: dict[str, Any], paths: Iterable[str]) -> dict[str, str]:
-    """Digests of those inputs that say nothing of the job itself, because they are to be made anew."""
+    """Digests of those inputs that are no reason against the job itself, because they are to be made anew."""
     return {path: record["inputs"][path]["sha256"] for path in paths if path in record["inputs"]}
 
 
@@ -167,4 +203,4 @@ def _short(value: Any) -> str:
 
 def _difference(old: set[str], new: set[str]) -> str:
     apart = (("without", sorted(new - old)), ("with", sorted(old - new)))
-    return ", ".join(f"{word} {several(names)}" for word, names in apart if names)
+    return ", ".join(f"{word} {first_of(names)}" for word, names in apart if names)

@@ -4,46 +4,51 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
-from ..config.experiment import BudgetName
+from ..config.values import BudgetName
 from ..errors import LosslessError
-from .jobs import RESULTS, Job
-from .records import read_record, record_paths, recorded_job
-from .verdicts import DATA, Contents, judge, published_data
+from .equivalence import Equivalences
+from .jobs import RESULTS, Job, Place
+from .records import Records, record_files, recorded_job
+from .sources import archive_fault, require_own_folder
+from .verdicts import DATA, Contents, by_probe, judge, published_data
 
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
 
 
 def verify(
     places: Iterable[Path] = (RESULTS,),
-    expected: Mapping[Path, Job] | None = None,
+    expected: Mapping[Place, Job] | None = None,
     left_behind: Collection[Path] = (),
+    strict: bool = False,
 ) -> tuple[list[str], str]:
-    """(A line for each fault, what was checked in a sentence) of the records at or below `places`.
+    """Hash again what the records at or below `places` name, and hold each against what its job would be now.
 
-    `expected` gives jobs by their records, as the workflow would run them now; a record without one
-    is held against its own parameters, and against the code as it is now. What is missing below folders
-    `left_behind` is no fault.
-    Raises LosslessError where there is no record at all, and for places outside results/.
+    Args:
+        places: Folders below results/, or files of records.
+        expected: Jobs by their records, as the workflow would run them now. A record without one is held
+            against its own parameters, and against the code as it is now.
+        left_behind: Folders in which what is missing is no fault.
+        strict: Whether to refuse what other code made even where a probe showed that it gives the same.
+
+    Returns:
+        (A line for each fault, what was checked in a sentence).
+
+    Raises:
+        LosslessError: There is no record at all, a place is outside results/, or this process runs another
+            folder's code.
     """
+    require_own_folder()
     places = tuple(places)
     if outside := [str(place) for place in places if not _within(place, (RESULTS,))]:
         raise LosslessError(f"{', '.join(outside)}: not below {RESULTS}/ of the project's folder, where this runs")
-    paths = record_paths(places)
-    if not paths:
+    files = record_files(places)
+    if not files:
         raise LosslessError(
             f"{', '.join(map(str, places))}: no records there; name a folder {RESULTS}/BUDGET/EXPERIMENT that was made"
         )
-    faults, jobs, contents = [], dict(expected or {}), Contents()
-    for path in paths:
-        try:
-            record = read_record(path)
-            jobs.setdefault(path, recorded_job(record))
-        except (LosslessError, ValueError) as error:
-            faults.append(str(error) if isinstance(error, LosslessError) else f"{path}: incomplete record ({error})")
-            continue
-        kept = record["code"]["sources"]
-        faults += [f"{name}: {_state(contents[name])}" for name, sha256 in kept.items() if contents[name] != sha256]
-    verdicts = judge(jobs.values(), contents)
+    jobs, contents, records = dict(expected or {}), Contents(), Records()
+    faults = _damaged_records(files, records, jobs)
+    verdicts = judge(jobs.values(), contents, records, None if strict else Equivalences())
     for verdict in verdicts:
         faults += [] if verdict.accepted else [str(verdict)]
         faults += [
@@ -59,13 +64,34 @@ def verify(
     made = {path for job in jobs.values() for path in job.outputs}
     return list(dict.fromkeys(faults)), (
         f"{len(verdicts)} jobs, {len(made)} files made{_absent(made, contents)}, "
-        f"{len(data)} files of raw data{_absent(data, contents)}"
+        + "; ".join([f"{len(data)} files of raw data{_absent(data, contents)}", *by_probe(verdicts)])
     )
 
 
-def told(faults: list[str], checked: str) -> str:
+def report(faults: list[str], checked: str) -> str:
     """What `verify` found, as lines for a person."""
     return "\n".join([*faults, f"{len(faults) or 'No'} faults in {checked}"])
+
+
+def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, Job]) -> list[str]:
+    """What is wrong with records and archived sources; adds jobs that only a record tells of to `jobs`."""
+    faults, sources = [], {}
+    for file in files:
+        try:
+            places = records.places([file])
+        except LosslessError as error:
+            faults.append(str(error))
+            continue
+        for place in places:
+            try:
+                record = records[place]
+                jobs.setdefault(place, recorded_job(record))
+            except (LosslessError, ValueError) as error:
+                faults.append(str(error) if isinstance(error, LosslessError) else f"{place}: {error}")
+            else:
+                sources.setdefault(record["code"], record["command"])
+    archived = (archive_fault(code, command) for code, command in sources.items())
+    return faults + [fault for fault in archived if fault]
 
 
 def _absent(paths: Iterable[str], contents: Contents) -> str:
@@ -77,11 +103,7 @@ def _within(path: str | Path, places: Iterable[Path]) -> bool:
     return any(Path(path).is_relative_to(place) for place in places)
 
 
-def _state(content: str | None) -> str:
-    return "missing" if content is None else "altered"
-
-
-def _without_record(places: Iterable[Path], jobs: Mapping[Path, Job]) -> list[str]:
+def _without_record(places: Iterable[Path], jobs: Mapping[Place, Job]) -> list[str]:
     """Artifacts of the budgets that no record tells of."""
     known = {path for job in jobs.values() for path in job.outputs}
     made = [

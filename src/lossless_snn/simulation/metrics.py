@@ -1,20 +1,17 @@
-"""The measures of a spiking evaluation: the four log files, and what follows from them."""
+"""The metrics of a spiking network on a test set: the four step logs, and what follows from them."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..files.atomic import write_text
-from . import Trace
-
-LOGS = ("accuracy", "spike_num", "spike_collect", "sop_num")
+from ..runs.step_logs import StepLogs
+from .trace import Trace
 
 
 @dataclass
-class Measures:
-    """Collects batch after batch; each list holds a row of T integers a batch, as method.md defines."""
+class Metrics:
+    """Collects batch after batch; each list holds a row of T integers a batch, as `StepLogs` defines."""
 
     accuracy: list[np.ndarray] = field(default_factory=list)
     spike_num: list[np.ndarray] = field(default_factory=list)
@@ -31,14 +28,12 @@ class Measures:
         self.sop_num.append(trace.operations.sum(axis=0).cumsum())
         self.settled_step.append(trace.settled_step)
 
-    def write_logs(self, folder: Path) -> None:
-        """Write the four files: one integer a line, the steps of a batch one after the other."""
-        for name in LOGS:
-            lines = np.concatenate(getattr(self, name))
-            write_text(folder / f"{name}.txt", "".join(f"{value}\n" for value in lines))
+    def step_logs(self) -> StepLogs:
+        """The four logs, each (batches, T)."""
+        return StepLogs(**{name: np.stack(getattr(self, name)) for name in StepLogs.model_fields})
 
     def summary(self) -> dict[str, Any]:
-        """Accuracy, steps, spikes and operations over all images, as in snn.json."""
+        """Accuracy, steps, spikes and operations over all images, by the names that snn.json has for them."""
         settled_step = np.concatenate(self.settled_step)
         settled = settled_step[settled_step >= 0]
         images = len(settled_step)

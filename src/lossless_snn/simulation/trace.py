@@ -7,13 +7,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trace:
-    """Per image (N) and time step (T), of one batch of images.
+    """One batch of N images, simulated for T time steps. Steps are counted from 0.
 
-    predictions (N, T) int64: arg max of the logits at t, the first of equals.
-    positive, negative (N, T) int64: spikes of each sign at t, all spiking layers.
-    operations (N, T) int64: synaptic operations at t.
-    settled_step (N,) int64: steps until no neuron spikes any more; -1 if some still can after T.
-    counts: for each spiking layer the final net spike counts, (N, C, H, W) int32.
+    Attributes:
+        predictions: (N, T) int64, arg max of the logits at step t, the first of equals.
+        positive: (N, T) int64, positive spikes at step t, of all spiking layers.
+        negative: (N, T) int64, negative spikes, likewise.
+        operations: (N, T) int64, synaptic operations that the spikes at step t cause.
+        settled_step: (N,) int64, steps until no neuron spikes any more; -1 if some still can after T.
+        counts: for each spiking layer the net spike counts after T steps, (N, C, H, W) int32.
     """
 
     predictions: np.ndarray

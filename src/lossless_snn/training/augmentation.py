@@ -6,14 +6,17 @@ epoch alone, whatever trains.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..config.recipe import Augmentation
+
 # Sets these draws apart from others of the same seed and epoch.
 _STREAM = 1
+# Which images are flipped in the first epoch, where each is flipped every other one: no epoch has this number.
+_FLIPS = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -38,30 +41,51 @@ class Draws:
         return Draws(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
-def draw(recipe: dict[str, Any], images: int, size: tuple[int, int], seed: int, epoch: int) -> Draws:
-    """Draws for all `images` of an epoch, of (height, width) `size`; a function of seed and epoch.
+def draw(recipe: Augmentation, chosen: np.ndarray, images: int, size: tuple[int, int], seed: int, epoch: int) -> Draws:
+    """Draws for the images of an epoch; a function of seed and epoch.
 
-    `recipe` has `crop`, the side of the crop; `flip`, whether half of them are flipped; `brightness`,
-    the largest shift of either sign; and `contrast`, the smallest and the largest factor.
+    Args:
+        recipe: How images are varied.
+        chosen: The images in the order of training, int64 (N,), out of as many as `images` says.
+        images: How many training images there are.
+        size: Their height and width.
+        seed: The training's seed.
+        epoch: The epoch, from 0.
     """
+    count = len(chosen)
     numbers = np.random.default_rng([seed, epoch, _STREAM])
-    top, left = (numbers.integers(0, side - recipe["crop"], images, endpoint=True) for side in size)
-    flipped = numbers.random(images) < (0.5 if recipe["flip"] else 0.0)
-    shift = numbers.uniform(-recipe["brightness"], recipe["brightness"], images).astype(np.float32)
-    contrast = numbers.uniform(*recipe["contrast"], images).astype(np.float32)
+    top, left = (numbers.integers(*_offsets(side, recipe), count, endpoint=True) for side in size)
+    flipped = numbers.random(count) < (0.5 if recipe.flip else 0.0)
+    if recipe.flip == "alternating":
+        first = np.random.default_rng([seed, _FLIPS]).random(images) < 0.5
+        flipped = first[chosen] ^ bool(epoch % 2)
+    shift = numbers.uniform(-recipe.brightness, recipe.brightness, count).astype(np.float32)
+    contrast = numbers.uniform(*recipe.contrast, count).astype(np.float32)
     return Draws(*map(torch.from_numpy, (top, left, flipped, shift, contrast)))
 
 
-def augment(pixels: Tensor, images: Tensor, draws: Draws, crop: int) -> Tensor:
+def _offsets(side: int, recipe: Augmentation) -> tuple[int, int]:
+    """The first and the last place where a crop may begin."""
+    last = side - recipe.crop
+    if recipe.shift is None:
+        return 0, last
+    centre = last // 2
+    return max(centre - recipe.shift, 0), min(centre + recipe.shift, last)
+
+
+def augment(pixels: Tensor, images: Tensor, draws: Draws, recipe: Augmentation) -> Tensor:
     """The chosen `images` (N,) of 8-bit `pixels` (M, C, H, W), as standardised inputs (N, C, crop, crop), float32."""
+    crop = recipe.crop
+    varied = recipe.brightness > 0 or recipe.contrast != (1.0, 1.0)
     line = torch.arange(crop, device=pixels.device)
     rows = draws.top[:, None] + line
     columns = draws.left[:, None] + torch.where(draws.flipped[:, None], line.flip(0), line)
     # Indices apart from each other put the channels last: (N, crop, crop, C).
     values = pixels[images[:, None, None], :, rows[:, :, None], columns[:, None, :]].float()
-    values += draws.shift[:, None, None, None]
-    mean = values.mean((1, 2), keepdim=True)
-    values = (values - mean) * draws.contrast[:, None, None, None] + mean
+    if varied:
+        values += draws.shift[:, None, None, None]
+        mean = values.mean((1, 2), keepdim=True)
+        values = (values - mean) * draws.contrast[:, None, None, None] + mean
     return standardise(values).permute(0, 3, 1, 2)
 
 

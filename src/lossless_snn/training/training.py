@@ -1,55 +1,101 @@
-"""Training: cross-entropy and Adam, an epoch at a time, resumable after each, the same bytes each time."""
+"""Training, an epoch at a time, resumable after each, the same bytes each time."""
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from ..checkpoints.checkpoint import Checkpoint
-from ..datasets import load
+from ..config.architecture import network_layers
+from ..config.recipe import Phase, Recipe
+from ..datasets import Images, load
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import accuracy, encode
-from ..files.atomic import replacing
-from ..files.tensors import load_tensors, save_tensors
+from ..files.digests import sha256
+from ..files.typed import validate
 from ..networks.device import prepare
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
+from ..runs import history as histories
+from ..runs.history import EpochRecord
+from . import state as states
 from .adam import Adam
+from .muon import Muon
+from .objective import Objective
 from .training_set import TrainingSet, split
-
-STATE_KIND = "training state"
-HISTORY_COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "seconds",
-)
 
 
 @dataclass
-class _State:
-    """What an epoch leaves behind for the next one."""
+class Job:
+    """One training: who it is, and its recipe.
 
-    network: QuantisedNetwork
-    optimiser: Adam
-    history: list[dict[str, Any]]
+    Attributes:
+        identity: All that decides the result: experiment, budget, precision, seed, recipe, the digest of the network
+            that it starts from, and the code's fingerprint. It becomes the checkpoint's metadata.
+        initial: The trained network to start from, where the recipe says so.
+    """
+
+    identity: dict[str, Any]
+    recipe: Recipe
+    initial: Checkpoint | None = None
+
+    @classmethod
+    def described(cls, identity: dict[str, Any], initial: Path | None = None) -> "Job":
+        """A job from its identity; the network that it starts from becomes a part of that.
+
+        Raises:
+            LosslessError: Where the recipe starts from a trained network and none is given, or the other way
+                round, and where the one at `initial` is not of the recipe's network and precision.
+        """
+        recipe = validate(Recipe, identity["recipe"], "recipe")
+        where = f"{identity['experiment']}, {identity['budget']} budget, {identity['precision']}"
+        if recipe.initial is None:
+            if initial is not None:
+                raise LosslessError(f"{where}: its recipe starts from nothing trained; leave --initial out")
+            return cls(identity, recipe)
+        if initial is None:
+            raise LosslessError(f"{where}: starts from the network at {recipe.initial}; name its checkpoint: --initial")
+        start = Checkpoint.load(initial)
+        for name, expected in {"network": recipe.network, "dataset": recipe.dataset}.items():
+            if start.metadata["recipe"][name] != expected:
+                raise LosslessError(f"{initial}: {name} {start.metadata['recipe'][name]}, not {expected}")
+        if start.metadata["precision"] != recipe.initial:
+            raise LosslessError(
+                f"{initial}: a network at {start.metadata['precision']}; {where} needs {recipe.initial}"
+            )
+        return cls({**identity, "initial": sha256(initial)}, recipe, start)
+
+    @property
+    def title(self) -> str:
+        return f"{self.identity['experiment']} {self.identity['precision']} seed {self.identity['seed']}"
+
+    def network(self, device: torch.device) -> QuantisedNetwork:
+        """The network before its first step."""
+        recipe, layers = self.recipe, network_layers(self.identity["recipe"])
+        half = recipe.arithmetic == "bfloat16" or device.type == "cuda"
+        arithmetic = torch.bfloat16 if half else None
+        network = QuantisedNetwork(layers, quantiser_level(self.identity["precision"]), arithmetic)
+        network.initialise(self.identity["seed"], recipe.initialisation == "identity")
+        if self.initial is not None:
+            network.load_state_dict({n: torch.from_numpy(a) for n, a in self.initial.parameters.items()})
+        return network.to(device, memory_format=torch.channels_last)
+
+    def optimiser(self, network: QuantisedNetwork) -> states.Optimiser:
+        """A fresh one, as each phase starts with."""
+        return Muon(network, self.recipe.optimiser) if self.recipe.optimiser else Adam(network.parameters())
 
 
 def train(
-    identity: dict[str, Any],
-    layers: tuple,
+    job: Job,
     out: Path,
     *,
     history_path: Path,
@@ -58,117 +104,133 @@ def train(
     device: str = "auto",
     local: Path | None = None,
 ) -> Checkpoint:
-    """Train one network and write its checkpoint to `out` and its history to `history_path`.
+    """Train one network and write its checkpoint and its history.
 
-    `identity` is all that decides the result: experiment, budget, precision, seed, recipe and code
-    fingerprint; a state of another identity is never resumed. After every epoch the state is
-    written beside `out`; with `resume` training goes on from there, and gives the bytes that an
-    uninterrupted run gives. Raises LosslessError where the data cannot be had or do not suffice.
+    After every epoch the state is written beside `out`; with `resume` training goes on from there, and gives the
+    bytes that an uninterrupted run gives. A state of another identity, or of another way to calculate (device,
+    threads, processor, release of PyTorch), is never resumed.
+
+    Args:
+        job: What to train.
+        out: The checkpoint to write.
+        history_path: The history to write, see `runs.history`.
+        resume: Whether to go on from the last finished epoch.
+        threads: Threads to calculate with.
+        device: "cpu", "cuda" or "auto".
+        local: Folder to look in for the data set first.
+
+    Returns:
+        Checkpoint: What was written.
+
+    Raises:
+        LosslessError: Where the data cannot be had or do not suffice, and where training diverges.
     """
     target = prepare(device, threads)
-    recipe = identity["recipe"]
-    training, validation = split(load(recipe["dataset"], "train", local=local), recipe)
-    training_set = TrainingSet(training, recipe, target)
-    held_out = encode(validation.pixels, find(recipe["dataset"]), target)
-    labels = torch.from_numpy(validation.labels).to(target)
-    schedule = [phase["learning_rate"] for phase in recipe["phases"] for _ in range(phase["epochs"])]
-    title = f"{identity['experiment']} {identity['precision']} seed {identity['seed']}"
-    starts = np.cumsum([phase["epochs"] for phase in recipe["phases"]])
+    recipe = job.recipe
+    training, validation = split(load(recipe.dataset, "train", local=local), recipe)
+    network = job.network(target)
+    epochs = _Epochs(job, network, TrainingSet(training, recipe, target), target)
+    validate = _validation(validation, recipe, target)
 
-    network = QuantisedNetwork(layers, quantiser_level(identity["precision"]))
-    network.initialise(identity["seed"])
-    network.to(target, memory_format=torch.channels_last)
-    state = _State(network, Adam(network.parameters(), schedule[0]), [])
     state_path = out.with_suffix(".training")
+    identity = job.identity | states.decides_bits(target, threads)
+    history: list[EpochRecord] = []
     if resume and state_path.exists():
-        _restore(state, state_path, identity, schedule)
-
-    for epoch in range(len(state.history), len(schedule)):
-        if epoch in starts:
-            state.optimiser = Adam(network.parameters(), schedule[epoch])
+        history = epochs.restore(state_path, identity)
+    for epoch in range(len(history), epochs.count):
         started = time.perf_counter()
-        batches = tqdm(
-            training_set.epoch(identity["seed"], epoch),
-            f"{title}, epoch {epoch + 1}/{len(schedule)}",
-            training_set.batches,
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
-        seen = _run_epoch(state, batches, target)
-        if not np.isfinite(seen[0]):
-            raise LosslessError(f"{out}: the loss of epoch {epoch + 1} is not finite; lower the learning rate")
-        tested = accuracy(network, held_out, labels) if len(labels) else (None, None)
-        row = (epoch + 1, schedule[epoch], *seen, *tested, round(time.perf_counter() - started, 3))
-        state.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
-        _save(state, state_path, identity)
-        _write_history(history_path, state.history)
-        print(f"{title}, {_in_words(state.history[-1], len(schedule))}", flush=True)
+        seen = epochs.run(epoch)
+        tested = validate(network)
+        if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(network):
+            raise LosslessError(f"{out}: epoch {epoch + 1} is not finite; lower the learning rate")
+        values = (epoch + 1, *seen, *tested)
+        history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, values, strict=True))))
+        states.save(state_path, network, epochs.optimiser, identity, history)
+        histories.write(history_path, history)
+        seconds = time.perf_counter() - started
+        print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
 
-    _write_history(history_path, state.history)
-    checkpoint = Checkpoint(
-        _arrays(network.state_dict()), {**identity, "epochs": len(schedule), "training_images": len(training)}
-    )
+    histories.write(history_path, history)
+    # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
+    metadata = {name: value for name, value in job.identity.items() if name != "code"}
+    metadata |= {"epochs": epochs.count, "training_images": len(training)}
+    checkpoint = Checkpoint(states.arrays(network.state_dict()), metadata)
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint
 
 
-def _in_words(row: dict[str, Any], epochs: int) -> str:
-    shares = [f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
-    if row["validation_loss"] is not None:
-        shares.append(f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.2%}")
-    return f"epoch {row['epoch']}/{epochs}: {'; '.join(shares)}; {row['seconds']:.1f} s"
+class _Epochs:
+    """The epochs of a training, phase after phase, each with a fresh optimiser."""
+
+    def __init__(self, job: Job, network: QuantisedNetwork, images: TrainingSet, device: torch.device) -> None:
+        self._job, self._network, self._images, self._device = job, network, images, device
+        self._objective = Objective(job.recipe)
+        self._ends = list(accumulate(phase.epochs for phase in job.recipe.phases))
+        self.count = self._ends[-1]
+        self.optimiser = job.optimiser(network)
+
+    def _phase(self, epoch: int) -> tuple[Phase, int]:
+        """The phase of an epoch, and the epoch that it started with."""
+        index = next(i for i, end in enumerate(self._ends) if epoch < end)
+        return self._job.recipe.phases[index], self._ends[index - 1] if index else 0
+
+    def restore(self, path: Path, identity: dict[str, Any]) -> list[EpochRecord]:
+        """Go back to the state of the last finished epoch, unless it belongs to another training; its history."""
+        saved = states.State(path)
+        if differing := saved.differs(identity):
+            print(f"{path}: made with another {', '.join(differing)}; starting from the first epoch", flush=True)
+            return []
+        saved.copy_into(self._network, self.optimiser)
+        print(f"{path}: going on after epoch {len(saved.history)}", flush=True)
+        return saved.history
+
+    def run(self, epoch: int) -> tuple[float, float, float]:
+        """Train for one epoch; its first learning rate, and the mean loss and the accuracy as seen while training."""
+        phase, first = self._phase(epoch)
+        if epoch == first:
+            self.optimiser = self._job.optimiser(self._network)
+        batches = self._images.batches
+        self._network.train()
+        losses = torch.zeros((), dtype=torch.float64, device=self._device)
+        correct = torch.zeros((), dtype=torch.int64, device=self._device)
+        images = 0
+        for index, (inputs, labels) in enumerate(self._batches(epoch)):
+            loss, logits = self._objective(self._network, inputs, labels)
+            loss.backward()
+            rate = phase.rate((epoch - first) * batches + index, phase.epochs * batches)
+            self.optimiser.step(rate)
+            losses += loss.detach()
+            correct += (logits.detach().argmax(1) == labels).sum()
+            images += len(labels)
+        first_rate = phase.rate((epoch - first) * batches, phase.epochs * batches)
+        return first_rate, losses.item() / batches, correct.item() / images
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return tqdm(
+            self._images.epoch(self._job.identity["seed"], epoch),
+            f"{self._job.title}, epoch {epoch + 1}/{self.count}",
+            self._images.batches,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
 
 
-def _run_epoch(state: _State, batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> tuple[float, float]:
-    """One pass over the training images; (mean loss, accuracy) as seen while training."""
-    state.network.train()
-    # On a GPU, convolutions calculate in 16 bits; all else, and all that is stored, has 32.
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-    losses = torch.zeros((), dtype=torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    count = images = 0
-    for inputs, labels in batches:
-        with mixed:
-            logits = state.network(inputs)
-        loss = F.cross_entropy(logits.float(), labels)
-        loss.backward()
-        state.optimiser.step()
-        losses += loss.detach()
-        correct += (logits.detach().argmax(1) == labels).sum()
-        count, images = count + 1, images + len(labels)
-    return losses.item() / count, correct.item() / images
+def _validation(images: Images, recipe: Recipe, device: torch.device):
+    """A function that gives a network's loss and accuracy on held-out images; None for both without any."""
+    if not len(images):
+        return lambda network: (None, None)
+    inputs = encode(images.pixels, find(recipe.dataset), device)
+    labels = torch.from_numpy(images.labels).to(device)
+    return lambda network: accuracy(network, inputs, labels)
 
 
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+def _finite(network: QuantisedNetwork) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
 
 
-def _save(state: _State, path: Path, identity: dict[str, Any]) -> None:
-    tensors = {**state.network.state_dict(), **state.optimiser.state()}
-    save_tensors(path, STATE_KIND, _arrays(tensors), {**identity, "history": state.history})
-
-
-def _restore(state: _State, path: Path, identity: dict[str, Any], schedule: list[float]) -> None:
-    """Load the state of the last finished epoch, unless it belongs to another training."""
-    tensors, metadata = load_tensors(path, STATE_KIND)
-    if changed := [name for name in identity if metadata.get(name) != identity[name]]:
-        print(f"{path}: made with another {', '.join(changed)}; starting from the first epoch", flush=True)
-        return
-    state.history = metadata["history"]
-    state.optimiser = Adam(state.network.parameters(), schedule[len(state.history) - 1])
-    for name, tensor in {**state.network.state_dict(), **state.optimiser.state()}.items():
-        tensor.copy_(torch.from_numpy(tensors[name]))
-    print(f"{path}: going on after epoch {len(state.history)}", flush=True)
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    with replacing(path) as partial:
-        lines = [
-            ",".join(HISTORY_COLUMNS),
-            *(
-                ",".join("" if row[column] is None else str(row[column]) for column in HISTORY_COLUMNS)
-                for row in history
-            ),
-        ]
-        partial.write_text("\n".join(lines) + "\n")
+def _in_words(row: EpochRecord, epochs: int) -> str:
+    shares = [f"train loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}"]
+    if row.validation_loss is not None:
+        shares.append(f"validation loss {row.validation_loss:.4f}, accuracy {row.validation_accuracy:.2%}")
+    return f"epoch {row.epoch}/{epochs}: {'; '.join(shares)}"

@@ -1,12 +1,12 @@
 """What a training sees: which images, in which order, and varied how."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..config.recipe import Recipe
 from ..datasets import Images
 from ..datasets.catalogue import find
 from ..errors import LosslessError
@@ -14,21 +14,21 @@ from ..evaluation.accuracy import encode
 from .augmentation import augment, draw
 
 
-def split(images: Images, recipe: dict[str, Any]) -> tuple[Images, Images]:
+def split(images: Images, recipe: Recipe) -> tuple[Images, Images]:
     """Training and validation images: the last are held out, and of the others the first are trained on.
 
     Raises LosslessError where there are too few of them.
     """
-    held_out, available = recipe["validation_images"], len(images)
+    held_out, available = recipe.validation_images, len(images)
     rest = available - held_out
-    wanted = recipe["train_images"] or rest
-    if rest < max(wanted, recipe["batch_size"]):
+    wanted = recipe.train_images or rest
+    if rest < max(wanted, recipe.batch_size):
         raise LosslessError(
-            f"{recipe['dataset']}: {available} training images, {held_out} of them held out, "
+            f"{recipe.dataset}: {available} training images, {held_out} of them held out, "
             + (
                 f"are fewer than the {wanted} to train on"
                 if rest < wanted
-                else f"do not fill one batch of {recipe['batch_size']}"
+                else f"do not fill one batch of {recipe.batch_size}"
             )
         )
     return images[:wanted], images[rest:]
@@ -37,13 +37,13 @@ def split(images: Images, recipe: dict[str, Any]) -> tuple[Images, Images]:
 class TrainingSet:
     """Training images, all of them resident on the device that trains."""
 
-    def __init__(self, images: Images, recipe: dict[str, Any], device: torch.device) -> None:
-        self._batch_size, self._augmentation = recipe["batch_size"], recipe["augmentation"]
+    def __init__(self, images: Images, recipe: Recipe, device: torch.device) -> None:
+        self._batch_size, self._augmentation = recipe.batch_size, recipe.augmentation
         self._labels = torch.from_numpy(images.labels).to(device)
         if self._augmentation:
             self._inputs = torch.from_numpy(images.pixels).to(device)
         else:
-            self._inputs = encode(images.pixels, find(recipe["dataset"]), device)
+            self._inputs = encode(images.pixels, find(recipe.dataset), device)
 
     @property
     def batches(self) -> int:
@@ -56,14 +56,15 @@ class TrainingSet:
         A function of seed and epoch, so that resuming needs no generator's state.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self._labels))
-        chosen = torch.from_numpy(order[: self.batches * self._batch_size]).to(self._labels.device)
+        order = order[: self.batches * self._batch_size]
+        chosen = torch.from_numpy(order).to(self._labels.device)
         if self._augmentation:
             size = tuple(self._inputs.shape[2:])
-            draws = draw(self._augmentation, len(chosen), size, seed, epoch).to(chosen.device)
+            draws = draw(self._augmentation, order, len(self._labels), size, seed, epoch).to(chosen.device)
         for start in range(0, len(chosen), self._batch_size):
             place = slice(start, start + self._batch_size)
             images = chosen[place]
             if self._augmentation:
-                yield augment(self._inputs, images, draws[place], self._augmentation["crop"]), self._labels[images]
+                yield augment(self._inputs, images, draws[place], self._augmentation), self._labels[images]
             else:
                 yield self._inputs[images], self._labels[images]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -31,15 +30,15 @@ _METADATA = {
 }
 
 
-def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: Path) -> dict[Path, bytes]:
-    """Draw a figure; its content in every format, by path: STEM.svg, STEM.pdf and STEM.png."""
+def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str) -> dict[str, bytes]:
+    """Draw a figure; its content in every format, by file name: STEM.svg, STEM.pdf and STEM.png."""
     contents = {}
     with mpl.rc_context(_settings(style)):
         figure = draw(style)
         for suffix, metadata in _METADATA.items():
             buffer = BytesIO()
             figure.savefig(buffer, format=suffix[1:], metadata=metadata)
-            contents[stem.with_name(stem.name + suffix)] = buffer.getvalue()
+            contents[f"{stem}{suffix}"] = buffer.getvalue()
     return contents
 
 

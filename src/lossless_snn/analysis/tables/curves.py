@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from ...errors import LosslessError
 from ...runs.directory import RunDirectory
 from ..results import Results
 
@@ -19,23 +18,17 @@ def training_curves(results: Results) -> pd.DataFrame:
     `images` are those of "training" or "validation"; no rows for validation where nothing is held
     out, and none of a run without history.csv. Raises LosslessError where that file is no history.
     """
-    histories = [_history(run) for run in results.runs if (run.path / "history.csv").is_file()]
+    histories = [_history(run) for run in results.runs if run.history()]
     columns = ["precision", "seed", "epoch", "images", "loss", "accuracy"]
     return pd.concat(histories, ignore_index=True)[columns] if histories else pd.DataFrame(columns=columns)
 
 
 def _history(run: RunDirectory) -> pd.DataFrame:
     """One run's rows of `training_curves`."""
-    path = run.path / "history.csv"
-    try:
-        wide = pd.read_csv(path)
-        parts = {
-            images: wide[["epoch", f"{column}_loss", f"{column}_accuracy"]].set_axis(
-                ["epoch", "loss", "accuracy"], axis=1
-            )
-            for images, column in (("training", "train"), ("validation", "validation"))
-        }
-    except (ValueError, KeyError) as error:
-        raise LosslessError(f"{path}: no history of a training ({error}); train again") from None
+    wide = pd.DataFrame([row.model_dump() for row in run.history()])
+    parts = {
+        images: wide[["epoch", f"{column}_loss", f"{column}_accuracy"]].set_axis(["epoch", "loss", "accuracy"], axis=1)
+        for images, column in (("training", "train"), ("validation", "validation"))
+    }
     long = pd.concat([part.assign(images=images) for images, part in parts.items()]).dropna()
     return long.assign(precision=run.ann.precision, seed=run.ann.seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...files.atomic import write_all
+from ...files.atomic import write_together
 from .. import captions
 from ..comparison import load_comparison, summarise
 from ..results import Results
@@ -30,7 +30,8 @@ COLUMNS = (
 def write_comparison_table(results: Results, path: Path) -> None:
     """Write negative_spikes.csv to `path`, and a readable .md beside it, both or none."""
     table = tidy(results)
-    write_all({path: table.to_csv(index=False), path.with_suffix(".md"): _readable(table, results)})
+    texts = {path.name: table.to_csv(index=False), path.with_suffix(".md").name: _readable(table, results)}
+    write_together(path.parent, texts)
 
 
 def tidy(results: Results) -> pd.DataFrame:

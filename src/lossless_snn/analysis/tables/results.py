@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...files.atomic import write_all
+from ...files.atomic import write_together
 from .. import captions
 from ..quantities import QUANTITIES
 from ..results import Results
@@ -82,14 +82,15 @@ def write_tables(results: Results, path: Path) -> None:
 
     All five or none: raises LosslessError, before anything is written, where a log that they need is wrong.
     """
-    write_all(
+    write_together(
+        path.parent,
         {
-            path: tidy(results).to_csv(index=False),
-            path.with_suffix(".md"): readable(results),
-            path.with_name("metrics.json"): json.dumps(metrics(results), indent=2) + "\n",
-            path.with_name("accuracy_by_step.csv"): accuracy_by_step(results).to_csv(index=False),
-            path.with_name("training.csv"): training_curves(results).to_csv(index=False),
-        }
+            path.name: tidy(results).to_csv(index=False),
+            path.with_suffix(".md").name: readable(results),
+            "metrics.json": json.dumps(metrics(results), indent=2) + "\n",
+            "accuracy_by_step.csv": accuracy_by_step(results).to_csv(index=False),
+            "training.csv": training_curves(results).to_csv(index=False),
+        },
     )
 
 

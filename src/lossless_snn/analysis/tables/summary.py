@@ -44,10 +44,10 @@ def load_all(
     return found
 
 
-def summary_tables(experiments: tuple[Results, ...], path: Path) -> dict[Path, str]:
-    """Every number of every experiment for `path`, CSV, and a table for people for the file beside it."""
+def summary_tables(experiments: tuple[Results, ...], stem: str) -> dict[str, str]:
+    """By file name, every number of every experiment, STEM.csv, and a table for people, STEM.md."""
     everything = pd.concat([tidy(results) for results in experiments])
-    return {path: everything.to_csv(index=False), path.with_suffix(".md"): readable(experiments)}
+    return {f"{stem}.csv": everything.to_csv(index=False), f"{stem}.md": readable(experiments)}
 
 
 def readable(experiments: tuple[Results, ...]) -> str:

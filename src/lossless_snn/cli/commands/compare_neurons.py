@@ -3,19 +3,13 @@
 from pathlib import Path
 
 import click
-import numpy as np
 
-from ...config.experiment import load_experiment
+from ...config.parameters import comparison_options
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import load
-from ...files.progress import batches
 from ...networks.method import MOST_STEPS
-from ...runs.neurons import FILE, NEURONS
-from ...simulation import simulator
-from ...simulation.certificate import grid_activations
-from ...simulation.comparison import write_comparison
-from ...simulation.integrate_and_fire import RateCodedSimulator
-from ...simulation.metrics import Measures
+from ...runs import neurons
+from ...simulation.neuron_comparison import compare_neurons
 from ..options import local_option, threads_option
 
 # Training images, the first ones, that set the thresholds of the integrate-and-fire neurons.
@@ -34,27 +28,17 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
-        defaults = load_experiment(network.metadata["experiment"])
-        steps, limit = steps or defaults.comparison.steps, limit or defaults.comparison.images
-        batch_size = batch_size or defaults.simulation.batch_size
-    name, encoded = network.metadata["dataset"], network.data.encoding.integers
-    calibration = encoded(load(name, "train", local=local).pixels[:CALIBRATION_IMAGES])
-    images = load(name, "test", local=local)
-    labels = images.labels[:limit]
-    usual = RateCodedSimulator(network, calibration, threads)
-    signed, unsigned = (simulator(network, threads=threads, negative_spikes=negative) for negative in (True, False))
-    by_neuron = {neuron: Measures() for neuron in NEURONS}
-    correct = np.zeros(2, dtype=int)
-    for batch in batches(len(labels), batch_size, f"Compare neurons of {snn}"):
-        pixels = encoded(images.pixels[batch])
-        for measures, engine in zip(by_neuron.values(), (signed, unsigned, usual), strict=True):
-            measures.add(engine.run(pixels, steps), labels[batch])
-        *_, logits = grid_activations(network, pixels)
-        predictions = np.stack([logits.argmax(axis=1), usual.predict(pixels)])
-        correct += (predictions == labels[batch]).sum(axis=1)
-    write_comparison(out / FILE, by_neuron, len(labels), *(correct / len(labels)))
-    ends = (f"{neuron} {sum(m[-1] for m in by_neuron[neuron].accuracy) / len(labels):.2%}" for neuron in NEURONS)
-    print(
-        f"{snn}: after {steps} steps, {', '.join(ends)} of {len(labels):,} test images predicted right; "
-        f"the ANN {correct[0] / len(labels):.2%}, without its quantisers {correct[1] / len(labels):.2%}"
+        defaults = comparison_options(network.metadata["experiment"])
+        steps, limit, batch_size = steps or defaults[0], limit or defaults[1], batch_size or defaults[2]
+    name = network.metadata["dataset"]
+    calibration = load(name, "train", local=local)[:CALIBRATION_IMAGES]
+    images = load(name, "test", local=local)[:limit]
+    title = f"Compare neurons of {snn}"
+    rows = compare_neurons(network, calibration, images, steps, batch_size, threads=threads, title=title)
+    neurons.write(out / neurons.FILE, rows)
+    last = rows[-1]
+    ends = (f"{row.neuron} {row.accuracy:.2%}" for row in rows if row.time_step == steps)
+    click.echo(
+        f"{snn}: after {steps} steps, {', '.join(ends)} of {last.images:,} test images predicted right; "
+        f"the ANN {last.ann_accuracy:.2%}, without its quantisers {last.unquantised_accuracy:.2%}"
     )

@@ -14,4 +14,4 @@ from ...conversion.convert import convert
 def command(checkpoint, out) -> None:
     """Convert CHECKPOINT's quantised network into a spiking network."""
     convert(Checkpoint.load(checkpoint)).save(out)
-    print(f"{out}: spiking network of {checkpoint}")
+    click.echo(f"{out}: spiking network of {checkpoint}")

@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import click
-import torch
 
 from ...checkpoints.checkpoint import Checkpoint
 from ...datasets import load
-from ...evaluation.accuracy import encode
-from ...evaluation.exact import ExactNetwork
-from ...files.atomic import write_json
+from ...evaluation.accuracy import evaluate
 from ...networks.device import prepare
-from ...networks.notation import ann_operations, neuron_count
+from ...runs import ann
 from ..options import device_option, local_option, threads_option
 
 
@@ -24,21 +21,9 @@ from ..options import device_option, local_option, threads_option
 @local_option
 def command(checkpoint, out, limit, threads, device, local) -> None:
     """Print the test accuracy of CHECKPOINT's network, in 64-bit floats."""
-    trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
+    trained = Checkpoint.load(checkpoint)
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
-    inputs, labels = encode(images.pixels[:limit], trained.data, target), torch.from_numpy(images.labels[:limit])
-    share = ExactNetwork(trained, target).correct(inputs, labels.to(target)) / len(labels)
-    print(f"{checkpoint}: {share:.2%} of {len(labels)} test images predicted right")
+    record = evaluate(trained, images, prepare(device, threads), limit)
+    click.echo(f"{checkpoint}: {record.accuracy:.2%} of {record.images} test images predicted right")
     if out is not None:
-        result = {key: trained.metadata[key] for key in ("experiment", "budget", "precision", "seed")}
-        result |= {
-            "dataset": trained.metadata["recipe"]["dataset"],
-            "epochs": trained.metadata["epochs"],
-            "training_images": trained.metadata.get("training_images"),
-            "images": len(labels),
-            "test_set": len(images),
-            "accuracy": share,
-            "neurons": neuron_count(trained.layers),
-            "ann_operations": ann_operations(trained.layers),
-        }
-        write_json(out, result)
+        ann.write(out, record)

@@ -15,4 +15,4 @@ def command(checkpoint, out) -> None:
     """Write CHECKPOINT's parameters in the layout of the published code."""
     trained = Checkpoint.load(checkpoint)
     write_npz(trained.parameters, trained.layers, out)
-    print(f"{out}: parameters of {checkpoint}")
+    click.echo(f"{out}: parameters of {checkpoint}")

@@ -24,4 +24,4 @@ def command(model, experiment, precision, out) -> None:
     parameters = read_npz(model, settings.layers)
     identity = {"experiment": experiment, "precision": precision, "recipe": settings.architecture}
     Checkpoint(parameters, {**identity, **UNKNOWN}).save(out)
-    print(f"{out}: parameters of {model}, as {experiment} at {precision}")
+    click.echo(f"{out}: parameters of {model}, as {experiment} at {precision}")

@@ -1,6 +1,5 @@
 """`lossless-snn noise`."""
 
-import csv
 import sys
 from pathlib import Path
 
@@ -9,9 +8,9 @@ from tqdm import tqdm
 
 from ...checkpoints.checkpoint import Checkpoint
 from ...datasets import load
-from ...evaluation.noise import RATIOS, Disturbed, robustness
-from ...files.atomic import replacing
+from ...evaluation.noise import RATIOS, robustness
 from ...networks.device import prepare
+from ...runs import noise
 from ..options import device_option, local_option, threads_option
 
 
@@ -28,8 +27,7 @@ def command(checkpoint, out, seeds, threads, device, local) -> None:
     images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
     tests = robustness(trained, images, seeds, target)
     rows = list(tqdm(tests, "tests", total=seeds * len(RATIOS), disable=not sys.stderr.isatty()))
-    with replacing(out) as partial, partial.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([Disturbed._fields, *rows])
+    noise.write(out, rows)
     accuracies = [[row.accuracy for row in rows if row.ratio == ratio] for ratio in RATIOS]
     means = (f"{sum(shares) / seeds:.2%} at {ratio:g}" for ratio, shares in zip(RATIOS, accuracies, strict=True))
-    print(f"{checkpoint}: predicted right, by noise ratio: {', '.join(means)}")
+    click.echo(f"{checkpoint}: predicted right, by noise ratio: {', '.join(means)}")

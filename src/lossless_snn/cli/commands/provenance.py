@@ -4,11 +4,11 @@ import os
 
 import click
 
-from ...provenance.lineage import Story
+from ...provenance.lineage import Lineage
 
 
 @click.command()
 @click.argument("file")
 def command(file: str) -> None:
-    """Tell how FILE was made: every step back to the raw data, with parameters and digests."""
-    click.echo(Story().of(os.path.relpath(file)))
+    """Show how FILE was made: every step back to the raw data, with parameters and digests."""
+    click.echo(Lineage().of(os.path.relpath(file)))

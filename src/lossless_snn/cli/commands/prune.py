@@ -2,16 +2,18 @@
 
 import click
 
-from ...provenance.records import read_record, record_paths
+from ...provenance.records import Records, record_files
 from ...provenance.sources import archives
 
 
 @click.command()
 def command() -> None:
     """Remove archives of sources that no record in results/ names any more. Not while jobs run."""
-    named = {name for path in record_paths() for name in read_record(path)["code"]["sources"]}
-    unused = [path for path in archives() if str(path) not in named]
+    records = Records()
+    named = {records[place]["code"] for place in records.places(record_files())}
+    kept = archives()
+    unused = [path for path in kept if path.name.removesuffix(".tar.xz") not in named]
     for path in unused:
         path.unlink()
         click.echo(f"{path}: removed")
-    click.echo(f"archives of sources: {len(unused)} removed, {len(named)} in use")
+    click.echo(f"archives of sources: {len(unused)} removed, {len(kept) - len(unused)} in use")

@@ -4,17 +4,12 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
+from ...config.parameters import simulation_options
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import load
-from ...errors import LosslessError
-from ...files.atomic import write_json
-from ...files.progress import batches
 from ...networks.method import MOST_STEPS
-from ...networks.notation import ann_operations, neuron_count
-from ...simulation import ARITHMETICS, ENGINES, simulator
-from ...simulation.certificate import Certificate
-from ...simulation.metrics import Measures
+from ...simulation import ARITHMETICS, ENGINES
+from ...simulation.test_set import simulate_test_set
 from ..options import local_option, threads_option
 
 
@@ -34,38 +29,19 @@ from ..options import local_option, threads_option
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
 @threads_option
 @local_option
-def command(snn, logs, steps, batch_size, limit, arithmetic, engine, device, threads, local) -> None:
+def command(snn, logs, steps, batch_size, limit, local, **execution) -> None:
     """Simulate SNN on the test set; write the four log files, snn.json and certificate.json."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None:
-        experiment = load_experiment(network.metadata["experiment"])
-        steps = steps or experiment.simulated_steps(network.metadata["budget"])
-        batch_size = batch_size or experiment.simulation.batch_size
-    images = load(network.metadata["dataset"], "test", local=local)
-    labels = images.labels[:limit]
-    engine = simulator(network, engine, threads, device, arithmetic)
-    measures, certificate = Measures(), Certificate(network)
-    for batch in batches(len(labels), batch_size, f"Simulate {snn}"):
-        pixels = network.data.encoding.integers(images.pixels[batch])
-        trace = engine.run(pixels, steps)
-        measures.add(trace, labels[batch])
-        certificate.add(pixels, labels[batch], trace)
-    proof = {"arithmetic": arithmetic, **certificate.summary()}
-    write_json(logs / "certificate.json", proof)
-    # Rounding may differ from the grid's: there a mismatch is a finding, in exact arithmetic it is a bug.
-    if arithmetic == "exact" and certificate.first_offender:
-        raise LosslessError(
-            f"{snn}: not lossless: {proof['mismatches_in_settled_images']} neurons at rest differ from the ANN's, "
-            f"the first in {certificate.first_offender}"
-        )
-    measures.write_logs(logs)
-    summary = measures.summary()
-    result = {key: network.metadata[key] for key in ("experiment", "budget", "precision", "seed", "dataset")}
-    result |= {"arithmetic": arithmetic, **summary, "neurons": neuron_count(network.layers)}
-    result |= {"ann_operations": ann_operations(network.layers), "simulated_steps": steps, "batch_size": batch_size}
-    write_json(logs / "snn.json", result)
-    print(
-        f"{snn}: {summary['accuracy']:.2%} of {summary['images']} test images predicted right after {steps} steps, "
-        f"{summary['settled_images']} settled; {proof['mismatches_in_settled_images']} neurons of "
-        f"{proof['neurons_compared']:,} differ from the ANN's"
+        defaults = simulation_options(network.metadata["experiment"], network.metadata["budget"])
+        steps, batch_size = steps or defaults[0], batch_size or defaults[1]
+    images = load(network.metadata["dataset"], "test", local=local)[:limit]
+    simulation = simulate_test_set(network, images, steps, batch_size, title=f"Simulate {snn}", **execution)
+    simulation.write(logs)
+    simulation.check(snn)
+    record, proof = simulation.record, simulation.certificate
+    click.echo(
+        f"{snn}: {record.accuracy:.2%} of {record.images} test images predicted right after {steps} steps, "
+        f"{record.settled_images} settled; {proof.mismatches_in_settled_images} neurons of "
+        f"{proof.neurons_compared:,} differ from the ANN's"
     )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...config.experiment import load_experiment
-from ...provenance.fingerprint import fingerprint
-from ...training.training import train
+from ...config.parameters import training_recipe
+from ...provenance.entries import command_code
+from ...training.training import Job, train
 from ..options import budget_option, device_option, local_option, precision_option, threads_option
 
 
@@ -23,23 +23,27 @@ from ..options import budget_option, device_option, local_option, precision_opti
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write loss and accuracy of every epoch; beside the checkpoint if not given.",
 )
+@click.option(
+    "--initial",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The checkpoint to start from, where the budget's recipe fine-tunes.",
+)
 @threads_option
 @device_option
 @local_option
-def command(experiment, precision, seed, out, budget, epochs, resume, history, threads, device, local) -> None:
+def command(experiment, precision, seed, out, budget, epochs, resume, history, initial, threads, device, local) -> None:
     """Train EXPERIMENT's network at one precision and write its checkpoint."""
-    settings = load_experiment(experiment)
+    recipe = training_recipe(experiment, budget, precision, epochs)
     identity = {
         "experiment": experiment,
         "budget": budget,
         "precision": precision,
         "seed": seed,
-        "recipe": settings.recipe(budget, epochs),
-        "code": fingerprint("lossless_snn.cli.commands.train"),
+        "recipe": recipe,
+        "code": command_code("train"),
     }
     train(
-        identity,
-        settings.layers,
+        Job.described(identity, initial),
         out,
         history_path=history or out.with_suffix(".history.csv"),
         resume=resume,

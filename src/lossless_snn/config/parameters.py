@@ -1,0 +1,38 @@
+"""What commands take from an experiment's file. The workflow's rules have the same as params.
+
+So no fingerprint follows these functions: an experiment's file may get new keys, and nothing is made anew whose
+parameters stay what they are. They return plain values: what methods do, no parameter says.
+"""
+
+from typing import Any
+
+from ..boundary import covered_by
+from .experiment import EXPERIMENT_FOLDER, load_experiment
+
+
+@covered_by("recipe")
+def training_recipe(experiment: str, budget: str, precision: str, epochs: int | None = None) -> dict[str, Any]:
+    """All that decides what training gives, see `Experiment.recipe`."""
+    return load_experiment(experiment).recipe(budget, precision, epochs).recorded()
+
+
+@covered_by("options")
+def simulation_options(experiment: str, budget: str) -> tuple[int, int]:
+    """Time steps to simulate a network trained at `budget`, and images a line of the log files."""
+    settings = load_experiment(experiment)
+    return settings.simulated_steps(budget), settings.simulation.batch_size
+
+
+@covered_by("options")
+def comparison_options(experiment: str) -> tuple[int, int, int]:
+    """Time steps, test images and images at once of the comparison of neurons."""
+    settings = load_experiment(experiment)
+    return settings.comparison.steps, settings.comparison.images, settings.simulation.batch_size
+
+
+@covered_by("compared_with")
+def compared_with(experiment: str) -> str:
+    """The experiment of published.csv that `experiment` is to be compared with; its own name without a file."""
+    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
+        return experiment
+    return load_experiment(experiment).published or experiment

@@ -1,0 +1,93 @@
+"""When, where and in what state of the project a job ran: beside the job's log, and not in git.
+
+Nothing of it decides what a job gives, and all of it differs when the same job is run again.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .jobs import RESULTS, Place
+
+# Variables in which schedulers tell a job its number.
+_SCHEDULERS = {"slurm": "SLURM_JOB_ID", "lsf": "LSB_JOBID", "pbs": "PBS_JOBID", "sge": "JOB_ID"}
+
+
+class Circumstances:
+    """Those of one attempt, from its start on.
+
+    Keys of what is written, one line of JSON an attempt: started (UTC), seconds, succeeded, commit and dirty
+    (whether anything but results differs from it; neither outside git), processor, load (processes waiting or
+    running, a mean over the last minute), scheduler and scheduler_job where there is one.
+    """
+
+    def __init__(self) -> None:
+        self._clock = time.monotonic()
+        self._content: dict[str, Any] = {
+            "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **_git_state(),
+            "processor": _processor(),
+            "load": round(os.getloadavg()[0], 2),
+            **_scheduler(),
+        }
+
+    def append(self, place: Place, succeeded: bool) -> None:
+        """Add the attempt to those of the job whose record is at `place`."""
+        content = self._content | {"seconds": round(time.monotonic() - self._clock, 3), "succeeded": succeeded}
+        path = circumstances_path(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(content) + "\n")
+
+
+def circumstances_path(place: Place) -> Path:
+    """Where those of the job whose record is at `place` are."""
+    return place.file.parent / "jobs" / f"{place.name}.circumstances.jsonl"
+
+
+def last_circumstances(place: Place) -> dict[str, Any] | None:
+    """Those of the last attempt that succeeded, None where nothing is known of it: elsewhere, or long ago."""
+    try:
+        lines = circumstances_path(place).read_text(encoding="utf-8").splitlines()
+        attempts = [json.loads(line) for line in lines]
+    except (FileNotFoundError, ValueError):
+        return None
+    return next((attempt for attempt in reversed(attempts) if attempt.get("succeeded")), None)
+
+
+def git(*arguments: str) -> str | None:
+    """What git prints; None where it fails, or is not there."""
+    try:
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, encoding="utf-8")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.rstrip()
+
+
+def _git_state() -> dict[str, Any]:
+    commit = git("rev-parse", "HEAD")
+    others = [f":(exclude){path}" for path in (RESULTS, "artifacts", "dvc.lock")]
+    changes = git("status", "--porcelain", "--", ".", *others)
+    return {} if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
+
+
+def _processor() -> str:
+    """The processor's model, or its architecture where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
+
+
+def _scheduler() -> dict[str, str]:
+    for name, variable in _SCHEDULERS.items():
+        if number := os.environ.get(variable):
+            return {"scheduler": name, "scheduler_job": number}
+    return {}

@@ -1,0 +1,142 @@
+"""Equivalences: that two versions of the code gave the same bytes on a probe of a job.
+
+Results of hours need not be made again because of an edit that changes the code and not what it gives. That it does not
+is shown, not assumed: by a probe (`probe`), which is written down here. What is accepted through one says so.
+One file an experiment and budget, in git.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ..errors import LosslessError
+from ..files.atomic import write_json
+from ..files.locks import locked
+from .jobs import Job
+
+FORMAT = 1
+# What a probe of one seed shows, it shows of all: seeds draw other numbers, by the same code.
+_SEED = "seed"
+
+
+class Equivalence(BaseModel):
+    """Two versions of the code that gave the same bytes.
+
+    Attributes:
+        rule: The rule whose command was probed.
+        wildcards: What the job is for, without its seed, which is not of its subject.
+        params: The job's.
+        codes: Both fingerprints, the recorded one first.
+        probe: How many epochs, the command, and how it was run.
+        digests: SHA-256 of what both gave: of each tensor, and of the history.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: str
+    wildcards: dict[str, str]
+    params: dict[str, Any]
+    codes: tuple[str, str]
+    probe: dict[str, Any]
+    digests: dict[str, str]
+
+    def is_of(self, job: Job) -> bool:
+        """Whether the probe was one of this job, or of the same job with another seed."""
+        return (self.rule, self.wildcards, self.params) == (job.rule, subject(job), job.params)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Equivalences that lead from one version of the code to another."""
+
+    codes: tuple[str, ...]
+    epochs: int
+
+    def __str__(self) -> str:
+        return f"by a probe of {self.epochs} epochs, not by identity ({' = '.join(self.codes)})"
+
+
+class Equivalences:
+    """All equivalences that are asked for, each file read once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, list[Equivalence]] = {}
+
+    def chain(self, job: Job, recorded: str) -> Chain | None:
+        """The shortest chain from the `recorded` fingerprint to the job's own, None if there is none.
+
+        Raises:
+            LosslessError: The file of equivalences is damaged.
+        """
+        path = equivalence_path(job)
+        if path not in self._files:
+            self._files[path] = read_equivalences(path)
+        known = [equivalence for equivalence in self._files[path] if equivalence.is_of(job)]
+        reached: dict[str, Chain] = {}
+        waiting = [Chain((recorded,), 0)]
+        while waiting:
+            chain = waiting.pop(0)
+            *_, last = chain.codes
+            if last in reached:
+                continue
+            reached[last] = chain
+            for equivalence in known:
+                if last in equivalence.codes:
+                    (other,) = {*equivalence.codes} - {last}
+                    epochs = equivalence.probe["epochs"]
+                    fewest = min(chain.epochs, epochs) if chain.epochs else epochs
+                    waiting.append(Chain((*chain.codes, other), fewest))
+        return reached.get(job.code)
+
+
+def subject(job: Job) -> dict[str, str]:
+    """What a job is for, whatever its seed."""
+    return {name: value for name, value in job.wildcards.items() if name != _SEED}
+
+
+def equivalence_path(job: Job) -> Path:
+    """Where equivalences of the job are: beside its record."""
+    return job.place.file.with_name("equivalences.json")
+
+
+def read_equivalences(path: Path) -> list[Equivalence]:
+    """The equivalences at `path`, none without the file.
+
+    Raises:
+        LosslessError: It is no file of equivalences.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}")
+        return TypeAdapter(list[Equivalence]).validate_python(content["equivalences"])
+    except FileNotFoundError:
+        return []
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ValueError, LookupError, TypeError) as error:
+        why = " ".join(str(error).split())
+    raise LosslessError(f"{path}: no equivalences of format {FORMAT} ({why}); `git checkout {path}`, or delete it")
+
+
+def write_equivalence(job: Job, equivalence: Equivalence) -> Path:
+    """Add one to those of the job's experiment and budget, in place of an older one between the same versions."""
+    path = equivalence_path(job)
+    with locked(path.parent / "jobs" / "equivalences.lock"):
+        others = [
+            other
+            for other in read_equivalences(path)
+            if not (other.is_of(job) and {*other.codes} == {*equivalence.codes})
+        ]
+        content = [other.model_dump(mode="json") for other in [*others, equivalence]]
+        write_json(path, {"format": FORMAT, "equivalences": sorted(content, key=_order)})
+    return path
+
+
+def _order(equivalence: Mapping[str, Any]) -> str:
+    return json.dumps([equivalence["rule"], equivalence["wildcards"], equivalence["codes"]], sort_keys=True)

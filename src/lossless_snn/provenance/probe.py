@@ -1,0 +1,171 @@
+"""A probe of a training: its first epochs by the archived sources and by the present ones, compared byte by byte."""
+
+import csv
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from ..errors import LosslessError
+from ..files.digests import sha256
+from ..files.tensors import load_tensors
+from .equivalence import Equivalence, subject, write_equivalence
+from .fingerprint import PACKAGE
+from .jobs import PROGRAM, Place
+from .recording import compared_versions
+from .records import recorded_job
+from .sources import present_code, unpack_sources
+from .verdicts import DATA
+
+RULE = "train"
+_LOCAL = "LOSSLESS_SNN_DATA"
+# What a recipe has beside what all versions of the code know: keys of a budget by the same names.
+_OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
+_OF_STAGE = ("soft_targets", "activation_penalty")
+
+
+def probe(place: Place, record: Mapping[str, Any], epochs: int) -> tuple[Path, Equivalence]:
+    """Run the first epochs of a recorded training by its sources and by the present ones, and write what that shows.
+
+    Args:
+        place: Where the record is.
+        record: The record of a training.
+        epochs: How many epochs to train.
+
+    Returns:
+        The file that the equivalence was written to, and the equivalence.
+
+    Raises:
+        LosslessError: The record is of no training, its sources or data cannot be had, one of the two fails, or
+            what they give differs in a single byte.
+    """
+    job = recorded_job(record)
+    if job.rule != RULE:
+        raise LosslessError(f"{place}: no training; what else there is, is made again in minutes")
+    if job.code == record["code"]:
+        raise LosslessError(f"{place}: made by the present code; there is nothing to probe")
+    with TemporaryDirectory() as folder:
+        before = Path(folder, "before")
+        before.mkdir()
+        source = unpack_sources(place, record["code"], record["command"], before)
+        command = probe_command(record, epochs)
+        given = [
+            _run(command, record, sources, Path(folder, name))
+            for name, sources in (("recorded", before / "src"), ("present", PACKAGE.parent))
+        ]
+    if present_code(job.command) != job.code:
+        raise LosslessError(f"{place}: the code was edited while the probe ran; probe again")
+    if differing := [name for name in {**given[0], **given[1]} if given[0].get(name) != given[1].get(name)]:
+        raise LosslessError(
+            f"{place}: not equivalent: after {epochs} epochs by the code of {source} and by the present code "
+            f"{_listed(differing)} differ; the present code has to train it anew"
+        )
+    described = {"epochs": epochs, "command": command, **_execution(record), "versions": compared_versions()}
+    equivalence = Equivalence(
+        rule=job.rule,
+        wildcards=subject(job),
+        params=job.params,
+        codes=(record["code"], job.code),
+        probe=described,
+        digests=given[0],
+    )
+    return write_equivalence(job, equivalence), equivalence
+
+
+def probe_command(record: Mapping[str, Any], epochs: int) -> str:
+    """The record's command, for so many epochs, with files of its own."""
+    words = shlex.split(record["command"])
+    for option, value in (("--out", "probe.safetensors"), ("--history", "history.csv")):
+        words[words.index(option) + 1] = value
+    return shlex.join([*(word for word in words if word != "--resume"), "--epochs", str(epochs)])
+
+
+def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> dict[str, Any]:
+    """An experiment with this recipe, without any key that some version of the code may not know and it can do without.
+
+    Args:
+        recipe: A training's parameter, as recorded.
+        budget: The budget that shall have it.
+        precision: The precision that shall have it.
+    """
+    own = {"phases": recipe["phases"], **{name: recipe[name] for name in _OF_BUDGET if name in recipe}}
+    stage = {name: recipe[name] for name in _OF_STAGE if name in recipe}
+    if "initial" in recipe:
+        start = [] if recipe["initial"] == "fp32" else [{"precision": recipe["initial"], "phases": recipe["phases"]}]
+        own["fine_tuning"] = [*start, {"precision": precision, "phases": recipe["phases"], **stage}]
+    else:
+        own |= stage
+    if recipe["train_images"] is not None:
+        own["train_images"] = recipe["train_images"]
+    training = {name: recipe[name] for name in ("batch_size", "validation_images")} | {"budgets": {budget: own}}
+    if recipe["augmentation"] is not None:
+        training["augmentation"] = recipe["augmentation"]
+    network = {name: recipe[name] for name in ("dataset", "network", "padding")}
+    return {**network, "training": training, "simulation": {"steps": 1, "batch_size": 1}}
+
+
+def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path) -> dict[str, str]:
+    """Digests of what a training gives by these sources, in an empty project in `folder`."""
+    experiment, wildcards = record["wildcards"]["experiment"], record["wildcards"]
+    configuration = experiment_file(record["params"]["recipe"], wildcards["budget"], wildcards["precision"])
+    path = folder / "config" / "experiments" / f"{experiment}.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(configuration))
+    if (descriptions := Path("config/datasets")).is_dir():
+        shutil.copytree(descriptions, folder / descriptions)
+    words = shlex.split(command)
+    if "--initial" in words:
+        initial = words.index("--initial") + 1
+        if sha256(words[initial]) != record["inputs"][words[initial]]["sha256"]:
+            raise LosslessError(f"{words[initial]}: not the network that the training started from; restore it")
+        words[initial] = str(Path(words[initial]).resolve())
+    environment = {**os.environ, "PYTHONPATH": str(sources.resolve())}
+    if all(Path(name).is_file() for name in record["inputs"] if Path(name).is_relative_to(DATA)):
+        environment[_LOCAL] = str(DATA.resolve())
+    elif _LOCAL in environment:
+        environment[_LOCAL] = str(Path(environment[_LOCAL]).resolve())
+    run = subprocess.run(
+        [sys.executable, "-m", PACKAGE.name, *words[words.index(PROGRAM) + 1 :]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        *_, last = run.stderr.strip().splitlines() or ["no message"]
+        raise LosslessError(f"probe by {sources}: {command} failed: {last}")
+    return _digests(folder, record["params"]["recipe"])
+
+
+def _digests(folder: Path, recipe: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of every tensor with its type and shape, and of all numbers of the history."""
+    tensors, metadata = load_tensors(folder / "probe.safetensors", "checkpoint")
+    if any(metadata["recipe"].get(name) != value for name, value in recipe.items() if name != "phases"):
+        raise LosslessError(f"the probe's recipe is not the recorded one: {json.dumps(metadata['recipe'])}")
+    digests = {
+        name: hashlib.sha256(f"{tensor.dtype.str} {tensor.shape}".encode() + tensor.tobytes()).hexdigest()
+        for name, tensor in sorted(tensors.items())
+    }
+    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+        rows = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+    numbers = [{name: float(value).hex() if value else None for name, value in row.items()} for row in rows]
+    return digests | {"history": hashlib.sha256(json.dumps(numbers).encode()).hexdigest()}
+
+
+def _execution(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in ("device", "threads") if name in record}
+
+
+def _listed(names: list[str]) -> str:
+    shown, more = names[:5], len(names) - 5
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

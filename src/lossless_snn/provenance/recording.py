@@ -1,0 +1,171 @@
+"""Around a job: it runs the planned code on unaltered inputs, and its record is written before it ends."""
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..errors import LosslessError
+from ..files.digests import sha256
+from ..files.locks import locked
+from .circumstances import Circumstances
+from .fingerprint import PACKAGE
+from .jobs import RESULTS, Job
+from .plan import present_plan
+from .records import Records, write_record
+from .sources import keep_sources, present_code, require_own_folder, source_digests
+
+# Those whose releases may change what a job gives.
+_PACKAGES = ("torch", "numpy", "numba")
+_SHA256_DIGITS = 64
+
+
+@contextmanager
+def recording(job: Job) -> Iterator[None]:
+    """Run the block as `job`, and write its record if the block succeeds; a failed job leaves none.
+
+    Inputs are hashed before the block, outputs right after it.
+
+    Raises:
+        LosslessError: The code is not the job's, or was edited before all of it was loaded; an input is
+            not what the job that made it left, or is no published raw data; an output is not there; another
+            process runs the job now.
+    """
+    # A job outlives the workflow engine that was killed over it.
+    lock = job.place.file.parent / "jobs" / f"{job.place.name}.lock"
+    with locked(lock, busy="another process runs this job now; wait for it, or end it"), _attempt(job):
+        write_record(job.place, None)
+        with _code_of(job):
+            inputs = _described(job.inputs)
+            _refuse_altered(job, inputs)
+            yield
+        outputs = _described(job.outputs)
+        keep_sources(job.code, job.command)
+        write_record(job.place, _record(job, inputs, outputs))
+
+
+@contextmanager
+def _attempt(job: Job) -> Iterator[None]:
+    """Write the circumstances of the block, whether it succeeds or not."""
+    circumstances = Circumstances()
+    succeeded = False
+    try:
+        yield
+        succeeded = True
+    finally:
+        circumstances.append(job.place, succeeded)
+
+
+def _record(job: Job, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "rule": job.rule,
+        "wildcards": job.wildcards,
+        "params": job.params,
+        "command": job.command,
+        "code": job.code,
+        "inputs": inputs,
+        "outputs": outputs,
+        **_execution(job),
+        "versions": compared_versions(),
+    }
+
+
+@contextmanager
+def _code_of(job: Job) -> Iterator[None]:
+    """Let the block load no code but the job's."""
+    require_own_folder()
+    plan = present_plan()
+    # Fingerprints take tenths of a second, and need not be taken where every byte is as planned.
+    if not (plan and job.code in plan.code.values() and not plan.changes()):
+        _require_code(job)
+    watch = _Watch(job)
+    sys.meta_path.insert(0, watch)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(watch)
+
+
+def _require_code(job: Job) -> None:
+    present = present_code(job.command)
+    if present == job.code:
+        return
+    plan = present_plan()
+    changes = plan.changes() if plan else []
+    edited = f" (src/{PACKAGE.name}/{', '.join(changes)})" if changes else ""
+    raise LosslessError(
+        f"{job.place}: the code was edited after this run began{edited}: it is {present} now, planned was {job.code}; "
+        "run it again"
+    )
+
+
+class _Watch(MetaPathFinder):
+    """Sees that what is imported late in a job is what was there when the job began."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._digests = source_digests()
+
+    def find_spec(self, fullname, path=None, target=None):
+        """None, so that others find the module; raises LosslessError if the job's code was edited meanwhile."""
+        if fullname.partition(".")[0] == PACKAGE.name:
+            spec = PathFinder.find_spec(fullname, path)
+            file = Path(spec.origin) if spec and spec.origin else None
+            if file and self._digests.get(file.relative_to(PACKAGE).as_posix()) != sha256(file):
+                _require_code(self._job)
+        return None
+
+
+def _refuse_altered(job: Job, inputs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Stop at inputs that are not what they were when they were made."""
+    records = Records()
+    published = (job.params.get("dataset") or {}).get("files", {})
+    for path, entry in inputs.items():
+        if Path(path).is_relative_to(RESULTS):
+            made = records.made(path)
+            expected = made[1]["outputs"][path]["sha256"] if made else None
+        else:
+            expected = published.get(Path(path).name)
+        if expected and len(expected) == _SHA256_DIGITS and expected != entry["sha256"]:
+            maker = f"{made[0]} says otherwise" if Path(path).is_relative_to(RESULTS) else "not the published file"
+            raise LosslessError(f"{path}: altered since it was made ({maker}); `make restore`, or delete it")
+
+
+def _described(paths: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """SHA-256 and size of files."""
+    try:
+        return {path: {"sha256": sha256(path), "size": Path(path).stat().st_size} for path in sorted(paths)}
+    except OSError as error:
+        raise LosslessError(f"{error.filename}: {error.strerror}, which the job needs or should have made") from None
+
+
+def _execution(job: Job) -> dict[str, Any]:
+    """How the job computed, as far as its command line names it or what it wrote does."""
+    options = job.options()
+    found: dict[str, Any] = {name: options[f"--{name}"] for name in ("device", "threads") if f"--{name}" in options}
+    if "threads" in found:
+        found["threads"] = int(found["threads"])
+    for path in job.outputs:
+        if path.endswith(".json"):
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            found |= {name: content[name] for name in ("arithmetic", "device") if name in content}
+    return dict(sorted(found.items()))
+
+
+def compared_versions() -> dict[str, str | None]:
+    """Of the language and of the packages that compute; none of them is imported."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python} | {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

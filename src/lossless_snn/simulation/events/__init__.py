@@ -1,0 +1,15 @@
+"""Event-driven simulation: the work is that of the spikes, not that of the layers.
+
+The network is a feed-forward one, so that it can be simulated layer by layer, each over all time steps:
+a layer's spikes for one image are a list (`SpikeList`), which is all that the next layer needs. Each image
+runs through the network on its own, so that images are shared out to threads.
+
+layout     the network's arrays in the order in which spikes need them
+kernel     the compiled loops over images, layers, time steps and spikes
+threads    the same loop on several threads
+simulator  the engine: layout in, trace out
+"""
+
+from .simulator import EventSimulator, compile_ahead
+
+__all__ = ["EventSimulator", "compile_ahead"]

@@ -1,0 +1,190 @@
+"""Equivalence by evidence: probes of a real training by other code, and what is accepted through them."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lossless_snn.config.parameters import training_recipe
+from lossless_snn.config.values import BudgetName
+from lossless_snn.errors import LosslessError
+from lossless_snn.files.typed import read_yaml
+from lossless_snn.provenance.entries import code_in
+from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
+from lossless_snn.provenance.fingerprint import PACKAGE
+from lossless_snn.provenance.jobs import Job
+from lossless_snn.provenance.probe import experiment_file, probe_command
+from lossless_snn.provenance.records import Records, recorded_job, write_record
+from lossless_snn.provenance.verdicts import Contents, by_probe, judge
+
+ROOT = Path(__file__).parents[1]
+RUN = "results/quick/tiny/{}/k1/seed0"
+COMMAND = (
+    f"lossless-snn train tiny --precision k1 --seed 0 --budget quick --out {RUN.format('checkpoints')}.safetensors"
+    f" --history {RUN.format('logs')}/history.csv --resume --threads 1 --device cpu"
+)
+CHECKPOINT = RUN.format("checkpoints") + ".safetensors"
+
+
+@pytest.fixture
+def folder(digits_root, tmp_path, monkeypatch) -> Path:
+    """A project with the data of `digits_root`, the working directory."""
+    shutil.copytree(digits_root / "config", tmp_path / "config")
+    (tmp_path / "data").symlink_to(digits_root / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOSSLESS_SNN_DATA", raising=False)
+    return tmp_path
+
+
+def made_by(folder: Path, old: str, new: str) -> Job:
+    """The job of a training that is recorded as made by this code with one line changed, and is archived so."""
+    sources = folder / "elsewhere"
+    shutil.copytree(PACKAGE, sources / "src" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    path = sources / "src" / PACKAGE.name / "training" / "adam.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    code = code_in(sources, COMMAND)
+    archive = folder / "results/sources" / f"{code}.tar.xz"
+    archive.parent.mkdir(parents=True)
+    with tarfile.open(archive, "w:xz") as content:
+        content.add(sources / "src", "src")
+    shutil.rmtree(sources)
+    digest = {"sha256": "0" * 64, "size": 1}
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
+    params = {"recipe": training_recipe("tiny", "quick", "k1"), "dataset": {}}
+    outputs = {CHECKPOINT: digest, f"{RUN.format('logs')}/history.csv": digest}
+    record = {"rule": "train", "wildcards": wildcards, "params": params, "command": COMMAND, "code": code}
+    record |= {"inputs": {}, "outputs": outputs, "device": "cpu", "threads": 1, "versions": {}}
+    job = recorded_job(record)
+    write_record(job.place, record)
+    return job
+
+
+def test_code_that_trains_the_same_is_equivalent_and_verification_says_by_what(folder, command_line, capsys):
+    job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    assert command_line("verify") == 1
+    assert "made by other code" in capsys.readouterr().out
+    assert command_line("equivalent", CHECKPOINT, "--epochs", "1") == 0
+    (equivalence,) = read_equivalences(Path("results/quick/tiny/equivalences.json"))
+    recorded = Records()[job.place]["code"]
+    assert equivalence.codes == (recorded, job.code)
+    assert {"0.weight", "0.gamma", "0.mean", "history"} <= equivalence.digests.keys()
+    assert equivalence.probe["epochs"] == 1
+    capsys.readouterr()
+    command_line("verify")
+    said = capsys.readouterr().out
+    assert "made by other code" not in said
+    assert f"1 jobs accepted by a probe of 1 epochs, not by identity ({recorded} = {job.code})" in said
+    assert command_line("verify", "--strict") == 1
+    assert "made by other code" in capsys.readouterr().out
+    assert command_line("equivalent", f"{RUN.format('logs')}/other.csv").startswith("lossless-snn: results")
+
+
+def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(folder, command_line):
+    made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.8,")
+    message = command_line("equivalent", CHECKPOINT, "--epochs", "1")
+    assert "not equivalent: after 1 epochs" in message
+    assert "0.beta, 0.gamma" in message
+    assert not Path("results/quick/tiny/equivalences.json").exists()
+
+
+def job(code: str, seed: str = "0", recipe: str = "published", precision: str = "k1") -> Job:
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": precision, "seed": seed}
+    return Job.described("train", wildcards, {"recipe": recipe}, code, [], [CHECKPOINT], "lossless-snn train tiny")
+
+
+def equivalence(*codes: str, epochs: int = 2, of: Job | None = None) -> None:
+    subject = of or job(codes[-1])
+    wildcards = {name: value for name, value in subject.wildcards.items() if name != "seed"}
+    content = {"rule": "train", "wildcards": wildcards, "params": subject.params, "codes": codes}
+    write_equivalence(subject, Equivalence(**content, probe={"epochs": epochs}, digests={"0.weight": "1"}))
+
+
+@pytest.fixture
+def chained(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    equivalence("a", "b", epochs=5)
+    equivalence("c", "b", epochs=3)
+    equivalence("c", "d", epochs=4)
+    equivalence("a", "e", of=job("e", precision="k2"))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "present", "expected"),
+    [
+        ("a", job("b"), "by a probe of 5 epochs, not by identity (a = b)"),
+        ("b", job("a", seed="7"), "by a probe of 5 epochs, not by identity (b = a)"),
+        ("a", job("d"), "by a probe of 3 epochs, not by identity (a = b = c = d)"),
+        ("a", job("e", precision="k2"), "by a probe of 2 epochs, not by identity (a = e)"),
+        ("a", job("e"), "None"),
+        ("a", job("b", precision="k2"), "None"),
+        ("a", job("b", recipe="another"), "None"),
+        ("z", job("b"), "None"),
+    ],
+)
+def test_chains_of_equivalences_lead_from_one_code_to_another_of_the_same_job(chained, recorded, present, expected):
+    assert str(Equivalences().chain(present, recorded)) == expected
+
+
+def test_what_a_probe_does_not_show_is_refused_still(chained):
+    digest = {"sha256": "0" * 64, "size": 1}
+    record = {"rule": "train", "wildcards": job("a").wildcards, "params": {"recipe": "published"}, "code": "a"}
+    record |= {"command": "lossless-snn train tiny", "inputs": {}, "outputs": {CHECKPOINT: digest}, "versions": {}}
+    write_record(job("a").place, record)
+    (accepted,) = judge([job("d")], Contents(), Records(), Equivalences())
+    assert accepted.accepted
+    assert by_probe([accepted]) == ["1 jobs accepted by a probe of 3 epochs, not by identity (a = b = c = d)"]
+    (strict,) = judge([job("d")], Contents(), Records())
+    assert strict.reasons == ["made by other code (a, now d)"]
+    Path(CHECKPOINT).parent.mkdir(parents=True)
+    Path(CHECKPOINT).write_text("altered")
+    (altered,) = judge([job("d")], Contents(), Records(), Equivalences())
+    assert altered.reasons == [f"{CHECKPOINT}: altered since it was made"]
+
+
+def test_a_new_probe_takes_the_place_of_an_older_one(chained):
+    equivalence("b", "a", epochs=9)
+    path = Path("results/quick/tiny/equivalences.json")
+    assert sorted(one.probe["epochs"] for one in read_equivalences(path)) == [2, 3, 4, 9]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"format": 1, "equivalences": [{}]}', '{"format": 2, "equivalences": []}']
+)
+def test_a_damaged_file_of_equivalences_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "equivalences.json"
+    path.write_text(content)
+    with pytest.raises(LosslessError, match=r"equivalences\.json: no equivalences of format 1.*delete it$"):
+        read_equivalences(path)
+
+
+EXPERIMENTS = {path.stem: read_yaml(path) for path in sorted((ROOT / "config" / "experiments").glob("*.yaml"))}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("precision", ["fp32", "k0", "k2"])
+def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    recipes = {}
+    for budget in BudgetName.__args__:
+        try:
+            recipes[budget] = training_recipe(name, budget, precision)
+        except LosslessError:
+            continue  # it has no such budget
+    (tmp_path / "config/experiments").mkdir(parents=True)
+    shutil.copytree("config/datasets", tmp_path / "config/datasets")
+    monkeypatch.chdir(tmp_path)
+    assert recipes
+    for budget, recipe in recipes.items():
+        content = experiment_file(json.loads(json.dumps(recipe)), budget, precision)
+        Path("config/experiments/probe.yaml").write_text(json.dumps(content))
+        assert training_recipe("probe", budget, precision) == recipe
+
+
+def test_the_probe_runs_the_recorded_command_with_files_of_its_own():
+    assert probe_command({"command": COMMAND}, 3) == (
+        "lossless-snn train tiny --precision k1 --seed 0 --budget quick --out probe.safetensors --history history.csv"
+        " --threads 1 --device cpu --epochs 3"
+    )

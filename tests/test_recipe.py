@@ -1,0 +1,246 @@
+"""Recipes of our own: Muon by hand, schedules, initialisation, the objective, fine-tuning, half precision."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.config.experiment import load_experiment
+from lossless_snn.config.recipe import Muon as Settings
+from lossless_snn.config.recipe import Phase, Recipe
+from lossless_snn.networks.notation import parse
+from lossless_snn.networks.quantised import QuantisedNetwork
+from lossless_snn.training import state
+from lossless_snn.training.muon import Muon, orthogonal
+from lossless_snn.training.objective import Objective
+
+SHIPPED = Path(__file__).parents[1] / "config/experiments"
+SETTINGS = Settings(momentum=0.5, newton_schulz_steps=5, gamma_rate=0.1, beta_rate=0.2, output_rate=0.3, beta2=0.9)
+FAST = """\
+dataset: digits
+network: 3C5-P4-8
+training:
+  batch_size: 100
+  validation_images: 97
+  budgets:
+    fast:
+      arithmetic: bfloat16
+      initialisation: identity
+      label_smoothing: 0.1
+      activation_penalty: 0.01
+      optimiser:
+        {momentum: 0.85, newton_schulz_steps: 3, gamma_rate: 0.1, beta_rate: 0.1, output_rate: 0.1, beta2: 0.99}
+      phases: [{epochs: 3, learning_rate: 0.05, decay: linear, warm_up: 0.1}]
+      fine_tuning:
+        - {precision: k2, phases: [{epochs: 1, learning_rate: 0.01, decay: linear}]}
+        - {precision: k0, phases: [{epochs: 2, learning_rate: 0.01, decay: linear}], activation_penalty: 0.0}
+simulation: {steps: 60, batch_size: 32}
+"""
+
+
+@pytest.fixture
+def fast(project):
+    path = project / "config/experiments/swift.yaml"
+    path.write_text(FAST)
+    yield "swift"
+    path.unlink()
+
+
+@pytest.fixture
+def train(fast, command_line, tmp_path):
+    """Train at one precision; the checkpoint's path, or the message of the error."""
+
+    def run(precision, *arguments, name=None):
+        out = tmp_path / f"{name or precision}.safetensors"
+        said = command_line(
+            "train", fast, "--precision", precision, "--budget", "fast", "--device", "cpu", *arguments, "--out", out
+        )
+        return out if said == 0 else said
+
+    return run
+
+
+@contextmanager
+def interrupted_after_an_epoch():
+    """Within, training is interrupted when its first epoch's state has been written."""
+    original = state.save
+
+    def save(*arguments):
+        original(*arguments)
+        raise KeyboardInterrupt
+
+    with patch.object(state, "save", save):
+        yield
+
+
+def network(k=1, text="4C3-P2-5", shape=(2, 6, 6)):
+    return QuantisedNetwork(parse(text, shape, 3, "same"), k)
+
+
+def recipe(**changes):
+    return Recipe(
+        dataset="mnist", network="4", padding="valid", batch_size=1, train_images=None, validation_images=0,
+        augmentation=None, phases=({"epochs": 1, "learning_rate": 1.0},), **changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (7, 3), (5, 5)])
+def test_orthogonal_is_nearly_the_polar_factor(shape):
+    matrix = torch.from_numpy(np.random.default_rng(0).normal(size=shape)).float()
+    u, _, v = np.linalg.svd(matrix.numpy(), full_matrices=False)
+    found = np.linalg.svd(orthogonal(matrix, 5).numpy())
+    assert ((found.S > 0.6) & (found.S < 1.3)).all()
+    # The same directions: U^T X V is diagonal.
+    inner = u.T @ orthogonal(matrix, 5).numpy() @ v.T
+    assert np.abs(inner - np.diag(np.diag(inner))).max() < 0.1  # in bfloat16
+
+
+def test_a_quintic_step_by_hand():
+    """diag(3, 4) has norm 5: 0.6 and 0.8 become a x + b x^3 + c x^5."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    expected = [a * x + b * x**3 + c * x**5 for x in (0.6, 0.8)]
+    found = orthogonal(torch.diag(torch.tensor([3.0, 4.0])), 1)
+    assert found.diagonal().tolist() == pytest.approx(expected, rel=0.02)  # bfloat16 has 8 bits
+    assert found[0, 1] == found[1, 0] == 0
+
+
+def test_two_steps_of_muon_by_hand():
+    net = network()
+    net.initialise(0)
+    optimiser = Muon(net, SETTINGS)
+    first, output = net[0], net[-1]
+    rng = np.random.default_rng(1)
+    weight, momentum = first.weight.detach().numpy().astype(float), np.zeros(first.weight.shape)
+    gamma, moment, square = first.gamma.detach().numpy().astype(float), 0.0, 0.0
+    for step in (1, 2):
+        for parameter in net.parameters():
+            parameter.grad = torch.from_numpy(rng.normal(size=parameter.shape)).float()
+        gradient, of_gamma = first.weight.grad.numpy().astype(float), first.gamma.grad.numpy().astype(float)
+        before = output.weight.detach().clone()
+        optimiser.step(0.25)
+        momentum = 0.5 * momentum + gradient
+        ahead = torch.from_numpy((gradient + 0.5 * momentum).reshape(4, -1)).float()
+        turn = orthogonal(ahead, 5).numpy().reshape(weight.shape)
+        weight = weight * 2.0 / np.linalg.norm(weight) - 0.25 * turn  # the root of four filters
+        moment, square = 0.9 * moment + 0.1 * of_gamma, 0.9 * square + 0.1 * of_gamma**2
+        unbiased = moment / (1 - 0.9**step), square / (1 - 0.9**step)
+        gamma = gamma - 0.25 * 0.1 * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
+        assert first.weight.detach().numpy() == pytest.approx(weight, abs=2e-3)
+        assert first.gamma.detach().numpy() == pytest.approx(gamma, abs=1e-6)
+        if step == 1:  # Adam's first step is the rate, whatever the gradient
+            assert (output.weight - before).abs().max().item() == pytest.approx(0.25 * 0.3, rel=1e-4)
+        assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_schedules_by_hand():
+    constant = Phase(epochs=1, learning_rate=2.0)
+    assert [constant.rate(step, 5) for step in range(5)] == [2.0] * 5
+    falling = Phase(epochs=1, learning_rate=2.0, decay="linear")
+    assert [falling.rate(step, 4) for step in range(4)] == [2.0, 1.5, 1.0, 0.5]
+    warm = Phase(epochs=1, learning_rate=2.0, decay="linear", warm_up=0.5)
+    assert [warm.rate(step, 4) for step in range(4)] == [1.0, 2.0, 2.0, 1.0]
+
+
+def test_identity_initialisation_passes_channels_on():
+    net = network(k=None)
+    net.initialise(3, identity=True)
+    x = torch.rand(1, 4, 6, 6)
+    pooling = net[1]
+    passed = F.conv2d(x, pooling.weight, stride=2)
+    assert torch.allclose(passed, 0.5 * F.avg_pool2d(x, 2) * 4, atol=1e-6)
+    deeper = QuantisedNetwork(parse("4C3-6C3-5", (2, 6, 6), 3, "same"), None)
+    deeper.initialise(3, identity=True)
+    kept = F.conv2d(x, deeper[1].weight, padding=1)
+    assert torch.allclose(kept[:, :4], x, atol=1e-6)
+    assert not torch.allclose(kept[:, 4], x[:, 0], atol=1e-2)
+    drawn = deeper[0].weight.std().item()
+    assert drawn == pytest.approx((3 * 18) ** -0.5, rel=0.3)
+
+
+def test_the_objective_by_hand():
+    net = network(k=1)
+    net.initialise(0)
+    net.eval()
+    inputs, labels = torch.rand(7, 2, 6, 6), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    activations, x = [], inputs
+    for layer in net:
+        x = layer(x)
+        activations.append(x.detach().numpy())
+    logits = activations.pop().astype(float)
+    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    smoothed = np.full((7, 3), 0.3 / 3)
+    smoothed[np.arange(7), labels.numpy()] += 0.7
+    expected = -(smoothed * logs).sum(1).mean() + 0.5 * np.mean([2 * a.mean() for a in activations])
+    loss, found = Objective(recipe(label_smoothing=0.3, activation_penalty=0.5))(net, inputs, labels)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert torch.equal(found, x)
+    plain, _ = Objective(recipe())(net, inputs, labels)
+    assert plain.item() == pytest.approx(-logs[np.arange(7), labels.numpy()].mean(), rel=1e-5)
+
+
+def test_the_published_recipe_is_recorded_as_ever():
+    """Records of results that ship know no other keys."""
+    recorded = load_experiment("mnist-lenet", SHIPPED).recipe("paper", "k1").recorded()
+    assert recorded == {
+        "augmentation": None, "batch_size": 200, "dataset": "mnist", "network": "20C5-P2-50C5-P2-500",
+        "padding": "valid", "phases": [{"epochs": 150, "learning_rate": 0.0001}], "train_images": None,
+        "validation_images": 10000,
+    }  # fmt: skip
+
+
+def test_each_precision_starts_from_the_one_before(fast):
+    experiment = load_experiment(fast)
+    starts = {p: experiment.recipe("fast", p).initial for p in ("fp32", "k2", "k0", "k5")}
+    assert starts == {"fp32": None, "k2": "fp32", "k0": "k2", "k5": "fp32"}
+    assert experiment.recipe("fast", "k5").phases == experiment.recipe("fast", "k2").phases
+    assert [experiment.recipe("fast", p).activation_penalty for p in ("fp32", "k2", "k0")] == [0, 0.01, 0]
+    recorded = experiment.recipe("fast", "k2").recorded()
+    assert recorded["initial"] == "fp32"
+    assert Recipe.model_validate(recorded) == experiment.recipe("fast", "k2")
+
+
+def test_fine_tuning_starts_from_the_network_it_is_given_and_says_which(train):
+    first, other = train("fp32"), train("fp32", "--seed", "1", name="other")
+    tuned, again, apart = (
+        train("k2", "--initial", start, name=name) for start, name in ((first, "a"), (first, "b"), (other, "c"))
+    )
+    assert tuned.read_bytes() == again.read_bytes()
+    networks = [Checkpoint.load(path) for path in (tuned, apart)]
+    assert networks[0].metadata["initial"] != networks[1].metadata["initial"]
+    assert (networks[0].parameters["0.weight"] != networks[1].parameters["0.weight"]).any()
+    history = tuned.with_suffix(".history.csv").read_text().splitlines()
+    untrained = train("fp32", "--epochs", "1", name="short").with_suffix(".history.csv").read_text().splitlines()
+    assert float(history[1].split(",")[3]) > float(untrained[1].split(",")[3])  # it begins where the other ended
+
+
+def test_what_fine_tuning_refuses(train):
+    first = train("fp32")
+    assert "name its checkpoint: --initial" in train("k2")
+    assert "leave --initial out" in train("fp32", "--initial", first, name="again")
+    assert "at fp32; swift, fast budget, k0 needs k2" in train("k0", "--initial", first)
+
+
+def test_an_interrupted_training_in_half_precision_ends_with_the_same_bytes(train, fast, command_line, tmp_path):
+    whole = train("fp32", name="whole")
+    cut = tmp_path / "cut.safetensors"
+    arguments = ["train", fast, "--precision", "fp32", "--budget", "fast", "--device", "cpu", "--out", cut]
+    with interrupted_after_an_epoch():
+        assert command_line(*arguments) != 0
+    assert cut.with_suffix(".training").exists()
+    assert command_line(*arguments, "--resume") == 0
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_other_threads_start_anew(train, fast, command_line, tmp_path, capsys):
+    cut = tmp_path / "cut.safetensors"
+    arguments = ["train", fast, "--precision", "fp32", "--budget", "fast", "--device", "cpu", "--out", cut]
+    with interrupted_after_an_epoch():
+        command_line(*arguments)
+    capsys.readouterr()
+    assert command_line(*arguments, "--resume", "--threads", "2") == 0
+    assert "made with another threads; starting from the first epoch" in capsys.readouterr().out
