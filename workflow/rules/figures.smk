@@ -49,6 +49,7 @@ for name in FIGURES:
                 style=style,
                 energies=figure_energies,
                 dataset=dataset,
+                compared_with=compared_with,
             ),
             stem=subpath(output[0], strip_suffix=".svg"),
         message:

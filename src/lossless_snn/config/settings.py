@@ -97,18 +97,17 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     """
     content = read_yaml(path)
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
-    asked = [("experiments", settings.budget, settings.experiments)]
-    asked += [
-        (f"{key}.{budget}", budget, names)
-        for key in ("summary", "report")
-        for budget, names in getattr(settings, key).items()
-    ]
-    for key, budget, names in asked:
+    listed = {"experiments": settings.experiments}
+    listed |= {
+        f"{key}.{budget}": names for key in ("summary", "report") for budget, names in getattr(settings, key).items()
+    }
+    for key, names in listed.items():
         for name in names:
             if not (folder / f"{name}.yaml").is_file():
                 known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
-            requested_experiment(name, budget, folder)
+    for name in settings.experiments:
+        requested_experiment(name, settings.budget, folder)
     return settings
 
 
