@@ -60,6 +60,7 @@ class Figures(Strict):
     energy: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    summary: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):
