@@ -47,7 +47,11 @@ def screenshot(browser: str, page: str, out: Path, width: int, height: int, dark
     with TemporaryDirectory() as profile:
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"]
-            + [f"--screenshot={out.resolve()}", f"--window-size={width},{height + _UNPAINTED}", "--virtual-time-budget=4000"]
+            + [
+                f"--screenshot={out.resolve()}",
+                f"--window-size={width},{height + _UNPAINTED}",
+                "--virtual-time-budget=4000",
+            ]
             + (["--blink-settings=preferredColorScheme=0"] if dark else [])
             + [page],
             check=True,
