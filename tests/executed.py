@@ -16,9 +16,9 @@ from pathlib import Path
 from conftest import TINY
 
 from lossless_snn.cli.main import main
-from lossless_snn.provenance.fingerprint import PACKAGE
-from lossless_snn.provenance.namespaces import Package
-from lossless_snn.provenance.syntax import MARK
+from lossless_snn.provenance.code.fingerprint import PACKAGE
+from lossless_snn.provenance.code.namespaces import Package
+from lossless_snn.provenance.code.syntax import MARK
 from lossless_snn.simulation.events.simulator import compile_ahead
 
 ROOT = Path(__file__).parents[1]

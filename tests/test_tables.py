@@ -11,7 +11,7 @@ from run_directories import compare, write_config, write_run
 from lossless_snn.analysis.tables.column import PERCENT, POINTS, Column, hundredths, signed_hundredths
 from lossless_snn.analysis.tables.curves import accuracy_by_step, training_curves
 from lossless_snn.analysis.tables.results import readable
-from lossless_snn.cli.commands.table import command
+from lossless_snn.cli.commands.results.table import command
 from lossless_snn.errors import LosslessError
 
 
