@@ -14,7 +14,7 @@ TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array([-1,
 def test_round_trip_with_metadata(tmp_path):
     save_tensors(tmp_path / "deep" / "x.safetensors", "thing", TENSORS, {"seed": 3, "list": [1, {"y": None}]})
     tensors, metadata = load_tensors(tmp_path / "deep" / "x.safetensors", "thing")
-    assert metadata == {"seed": 3, "list": [1, {"y": None}], "kind": "thing"}
+    assert metadata == {"seed": 3, "list": [1, {"y": None}]}
     assert tensors.keys() == TENSORS.keys()
     for name, array in TENSORS.items():
         assert (tensors[name].dtype, tensors[name].tobytes()) == (array.dtype, array.tobytes())

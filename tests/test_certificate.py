@@ -1,5 +1,6 @@
 """The certificate: right about what is right, and loud about what is not."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_networks import integer_ann, random_checkpoint, random_pixels
 
+from lossless_snn.checkpoints import Checkpoint
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.runs.directory import RunDirectory
@@ -158,3 +160,32 @@ def test_the_command_says_that_images_have_not_settled(converted, command_line, 
     assert result["settled_images"] + proof["images_not_settled"] == 20
     assert proof["images_not_settled"] > 0
     assert proof["first_offender"] is None
+
+
+def test_a_certificate_says_which_networks_it_is_of(converted, trained, command_line, tmp_path, capsys):
+    """Bound to the checkpoint where that is at hand; the logs are the same either way."""
+    logs = {}
+    for folder, options in (("alone", ()), ("bound", ("--against", trained))):
+        arguments = ("simulate", converted, "--logs", tmp_path / folder, "--limit", "20", *options)
+        assert command_line(*arguments) == 0
+        logs[folder] = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+    alone, bound = (json.loads(logs[folder].pop("certificate.json")) for folder in ("alone", "bound"))
+    assert logs["alone"] == logs["bound"]
+    assert bound["network_sha256"] == hashlib.sha256(converted.read_bytes()).hexdigest()
+    assert bound["checkpoint_sha256"] == hashlib.sha256(trained.read_bytes()).hexdigest()
+    assert bound["bound_to_checkpoint"] is True
+    assert alone == bound | {"bound_to_checkpoint": False}
+    capsys.readouterr()
+    assert command_line("certify", converted, "--against", trained) == 0
+    assert f"{converted}: the conversion of {trained} (SHA-256 {bound['checkpoint_sha256']})" in capsys.readouterr().out
+
+
+def test_a_network_of_another_checkpoint_is_not_simulated(converted, trained, command_line, tmp_path):
+    other = Checkpoint.load(trained)
+    other.parameters["1.weight"][0, 0, 0, 0] *= 1.5
+    other.save(tmp_path / "other.safetensors")
+    for command in ("certify", "simulate"):
+        options = ("--logs", tmp_path / "logs", "--limit", "5") if command == "simulate" else ()
+        said = command_line(command, converted, "--against", tmp_path / "other.safetensors", *options)
+        assert str(said).startswith(f"lossless-snn: {converted}: checkpoint_sha256 ")
+    assert not (tmp_path / "logs").exists()

@@ -167,8 +167,8 @@ def test_files_round_trip_and_are_the_same_bytes_twice(tmp_path):
     loaded = SpikingNetwork.load(tmp_path / "a")
     loaded.save(tmp_path / "c")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
-    assert loaded.metadata["dataset"] == "tiny-1x6x6"
-    assert loaded.readout_exponent == snn.readout_exponent
+    assert loaded.metadata.dataset == "tiny-1x6x6"
+    assert loaded.metadata == snn.metadata
     for layer, other in zip(loaded.hidden, snn.hidden, strict=True):
         for name in ("weight", "threshold", "base", "exponent", "grid_threshold", "grid_offset", "grid_weight"):
             np.testing.assert_array_equal(getattr(layer, name), getattr(other, name))

@@ -114,7 +114,8 @@ def add_remote(folder: Path, url: str, endpoint: str | None = None) -> None:
 
 def test_git_has_what_dvc_has_not(origin):
     listed = git(origin, "ls-files").splitlines()
-    assert not [path for path in listed if "/checkpoints/" in path or "/logs/" in path]
+    results = [path for path in listed if path.startswith("results/")]
+    assert not [path for path in results if "/checkpoints/" in path or "/logs/" in path or "/jobs/" in path]
     assert {f"{FOLDER}/tables/{name}" for name in ("metrics.json", "training.csv", "results.md")} <= set(listed)
     assert "analytics = false" in (origin / ".dvc/config").read_text()
     assert git(origin, "status", "--porcelain") == ""

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lossless_snn.checkpoints.checkpoint import Checkpoint, parameter_shapes
+from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
+from lossless_snn.checkpoints.checkpoint import parameter_shapes
 from lossless_snn.checkpoints.published_npz import read_npz, write_npz
 from lossless_snn.cli.main import cli
 from lossless_snn.config.experiment import load_experiment
@@ -295,21 +296,21 @@ def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch)
     settings = load_experiment("digits-lenet")
     trained = Checkpoint(
         random_parameters(settings.layers, 0),
-        {
-            "experiment": "digits-lenet",
-            "budget": "quick",
-            "precision": "k1",
-            "seed": 0,
-            "epochs": 1,
-            "recipe": settings.recipe("quick"),
-        },
+        CheckpointMetadata(
+            experiment="digits-lenet",
+            budget="quick",
+            precision="k1",
+            seed=0,
+            epochs=1,
+            recipe=settings.recipe("quick", "k1").recorded(),
+        ),
     )
     trained.save("trained.safetensors")
     invoke("export", "trained.safetensors", "--out", "model.npz")
     invoke("import", "model.npz", "--experiment", "digits-lenet", "--precision", "k1", "--out", "imported.safetensors")
     imported = Checkpoint.load("imported.safetensors")
     assert all(np.array_equal(imported.parameters[name], array) for name, array in trained.parameters.items())
-    assert {name: imported.metadata[name] for name in ("budget", "seed", "epochs")} == {
+    assert imported.metadata.model_dump(include={"budget", "seed", "epochs"}) == {
         "budget": "imported",
         "seed": None,
         "epochs": None,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
 from lossless_snn.cli.main import cli
 from lossless_snn.conversion.convert import convert
 from lossless_snn.conversion.spiking_network import SpikingNetwork
@@ -245,10 +245,11 @@ def test_thresholds_are_computed_in_32_bits():
     parameters = {"0.weight": weights, "1.weight": np.ones((10, units, 1, 1), np.float32)}
     parameters |= {"0.gamma": gamma, "0.beta": beta, "0.mean": mean, "0.variance": variance}
     recipe = {"dataset": "digits", "network": str(units), "padding": "valid"}
-    identity = {"experiment": "units", "budget": "imported", "precision": f"k{k}", "seed": None, "recipe": recipe}
+    identity = {"experiment": "units", "budget": "imported", "precision": f"k{k}", "seed": None}
     pixels = np.zeros((1, 1, 28, 28), np.uint8)
     pixels[0, 0, 3, 4] = 255
-    trace = simulator(convert(Checkpoint(parameters, identity)), arithmetic="faithful").run(pixels, 1)
+    metadata = CheckpointMetadata(**identity, epochs=None, recipe=recipe)
+    trace = simulator(convert(Checkpoint(parameters, metadata)), arithmetic="faithful").run(pixels, 1)
     assert trace.counts[0].ravel().tolist() == fires.tolist()
 
 

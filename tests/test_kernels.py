@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
 from lossless_snn.conversion.convert import convert
 from lossless_snn.networks import notation
 from lossless_snn.networks import quantised as network
@@ -42,8 +42,8 @@ def pixels():
 def spiking():
     parameters = {name: tensor.contiguous().numpy() for name, tensor in lenet(1).state_dict().items()}
     recipe = {"dataset": "mnist", "network": LENET, "padding": "valid"}
-    metadata = {"experiment": "lenet", "budget": "quick", "precision": "k1", "seed": 0, "recipe": recipe}
-    return convert(Checkpoint(parameters, metadata))
+    metadata = {"experiment": "lenet", "budget": "quick", "precision": "k1", "seed": 0}
+    return convert(Checkpoint(parameters, CheckpointMetadata(**metadata, epochs=1, recipe=recipe)))
 
 
 @pytest.mark.parametrize("engine", ["event", "dense"])

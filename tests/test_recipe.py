@@ -211,7 +211,7 @@ def test_fine_tuning_starts_from_the_network_it_is_given_and_says_which(train):
     )
     assert tuned.read_bytes() == again.read_bytes()
     networks = [Checkpoint.load(path) for path in (tuned, apart)]
-    assert networks[0].metadata["initial"] != networks[1].metadata["initial"]
+    assert networks[0].metadata.initial != networks[1].metadata.initial
     assert (networks[0].parameters["0.weight"] != networks[1].parameters["0.weight"]).any()
     history = tuned.with_suffix(".history.csv").read_text().splitlines()
     untrained = train("fp32", "--epochs", "1", name="short").with_suffix(".history.csv").read_text().splitlines()

@@ -67,9 +67,12 @@ CERTIFICATE = """\
   "images_not_settled": 1,
   "mismatches_in_settled_images": 0,
   "grid_ann_accuracy": 1.0,
-  "first_offender": null
+  "first_offender": null,
+  "network_sha256": "aaaa",
+  "checkpoint_sha256": "0000",
+  "bound_to_checkpoint": true
 }
-"""
+""".replace("aaaa", 64 * "a").replace("0000", 64 * "0")
 LOGS = {"accuracy": "1\n2\n0\n1\n", "spike_num": "5\n9\n4\n4\n", "spike_collect": "5\n5\n4\n4\n"}
 LOGS["sop_num"] = "40\n70\n20\n20\n"
 HISTORY = """\
@@ -152,6 +155,7 @@ def test_every_field_says_what_it_is_and_in_which_unit():
                 without.add(name)
     numbers_without = {"seed", "noise_seed"}
     texts = {"experiment", "budget", "precision", "dataset", "arithmetic", "settled", "first_offender", "neuron"}
+    texts |= {"network_sha256", "checkpoint_sha256", "bound_to_checkpoint"}
     assert without == numbers_without | texts
 
 
@@ -191,6 +195,7 @@ JSON_FAULTS = [
     ("certificate.json", '"mismatches": 3', '"mismatches": 2', "mismatches 2, but its layers have others"),
     ("certificate.json", '"1:6C3": 1', '"1:6C3": -1', r"mismatches_by_layer\.1:6C3: "),
     ("certificate.json", "27000", "2", "more mismatches than there are neurons"),
+    ("certificate.json", 64 * "a", 64 * "g", "network_sha256: "),
     ("certificate.json", '"images_not_settled": 1', '"images_not_settled": 4', "than the 3 images"),
 ]
 TABLE_FAULTS = [
@@ -317,3 +322,12 @@ def test_a_place_that_cannot_be_written_to_is_named(folder, tmp_path, place):
         ann.write(tmp_path / place, ann.read(folder / "ann.json"))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_certificates_of_earlier_versions_are_bound_to_nothing(folder):
+    content = json.loads(CERTIFICATE)
+    for name in ("network_sha256", "checkpoint_sha256", "bound_to_checkpoint"):
+        del content[name]
+    (folder / "certificate.json").write_text(json.dumps(content))
+    proof = read(folder, "certificate.json")
+    assert (proof.network_sha256, proof.checkpoint_sha256, proof.bound_to_checkpoint) == (None, None, False)

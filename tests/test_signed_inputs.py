@@ -37,7 +37,8 @@ def case(seed, k, network="6C3-4C3-8", padding="same"):
     """A converted network, its checkpoint, pixels as stored, and the integers that it receives."""
     rng = np.random.default_rng(seed)
     checkpoint = random_checkpoint(rng, network, INPUT, k, padding)
-    checkpoint.metadata["recipe"]["dataset"] = NAME
+    recipe = checkpoint.metadata.recipe.model_copy(update={"dataset": NAME})
+    checkpoint = replace(checkpoint, metadata=checkpoint.metadata.model_copy(update={"recipe": recipe}))
     pixels = random_pixels(rng, 4, STORED)
     return convert(checkpoint), checkpoint, pixels, checkpoint.data.encoding.integers(pixels)
 

@@ -67,7 +67,6 @@ def test_a_simulation_that_was_not_lossless(network):
 
 def test_a_test_set_evaluated(network):
     checkpoint, snn, images = network
-    checkpoint.metadata["training_images"] = 60
     record = evaluate(checkpoint, images, CPU, limit=5)
     predictions = [np.argmax(integer_ann(snn, image)[1]) for image in images.pixels[:5]]
     assert record.accuracy == (predictions == images.labels[:5]).mean()
@@ -81,7 +80,6 @@ def test_neurons_compared(network):
     rows = compare_neurons(snn, images, images, 40, 3)
     assert [(row.neuron, row.time_step) for row in rows[39:41]] == [("signed", 40), ("unsigned", 1)]
     assert len(rows) == 3 * 40
-    checkpoint.metadata["training_images"] = 60
     assert {row.ann_accuracy for row in rows} == {evaluate(checkpoint, images, CPU).accuracy}
     assert rows[39].accuracy == rows[39].ann_accuracy
     spikes = simulate_test_set(snn, images, 40, 7).logs.spike_num[0] / 7

@@ -88,7 +88,7 @@ def test_history_and_metadata(uninterrupted):
     assert rows[:, 3] * 1200 == pytest.approx(np.rint(rows[:, 3] * 1200), abs=1e-9)  # of so many images
     assert np.rint(rows[:, 5] * 97) == pytest.approx(rows[:, 5] * 97)
     metadata = Checkpoint.load(out).metadata
-    assert {key: metadata[key] for key in ("experiment", "budget", "precision", "seed", "epochs")} == {
+    assert metadata.model_dump(include={"experiment", "budget", "precision", "seed", "epochs"}) == {
         "experiment": "tiny",
         "budget": "paper",
         "precision": "k1",
@@ -138,7 +138,7 @@ def test_epochs_cut_the_schedule_off(uninterrupted):
         out = uninterrupted("--epochs", str(epochs), "--budget", budget)
         rates = [line.split(",")[1] for line in columns(out.with_suffix(".history.csv"))[1:]]
         assert rates == (["0.01", "0.01", "0.001"][:epochs] if budget == "paper" else ["0.01"] * 4)
-        assert Checkpoint.load(out).metadata["epochs"] == epochs
+        assert Checkpoint.load(out).metadata.epochs == epochs
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4])

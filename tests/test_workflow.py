@@ -452,6 +452,12 @@ def test_every_artifact_is_a_target_by_itself(made, target, expected):
         ("config/config.yaml", "seeds: null", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
         ("config/config.yaml", "[tiny]", "[tinny]", r"config/config\.yaml: experiments: 'tinny' has no file.*"),
         ("config/energy.yaml", "addition: 0.9", "addition: no", r"config/energy\.yaml: addition: .*"),
+        (
+            "config/published.csv",
+            "0.9929",
+            "99.29",
+            r"config/published\.csv: line 3: ann_accuracy: .*",
+        ),
         ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),
         ("config/experiments/tiny.yaml", "epochs: 1", "epochs: no", r"config/experiments/tiny\.yaml: .*epochs: .*"),
         ("config/experiments/tiny.yaml", "quick:", "paper:", r"config/experiments/tiny\.yaml: .*no budget 'quick'.*"),
@@ -464,6 +470,15 @@ def test_a_mistake_in_the_configuration_is_one_line_before_any_job(repository, f
     said = [text for text in run.stderr.splitlines() if not text.startswith("Using workflow specific profile")]
     assert len(said) == 1, run.stderr
     assert re.fullmatch(f"snakemake: {line}", said[0])
+
+
+def test_published_values_that_are_missing_are_an_error_of_the_plan(repository):
+    """Although there are tables and figures that need no other input."""
+    (repository / "config/published.csv").unlink()
+    run = snakemake(repository, "--dry-run", "demo")
+    assert run.returncode == 1
+    assert re.search(r"^snakemake: config/published\.csv: no such file; .*$", run.stderr, re.MULTILINE)
+    assert "Traceback" not in run.stderr
 
 
 def test_a_persons_own_pictures(repository):

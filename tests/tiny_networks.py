@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import reference
 
-from lossless_snn.checkpoints.checkpoint import Checkpoint, parameter_shapes
+from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
+from lossless_snn.checkpoints.checkpoint import parameter_shapes
 from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.datasets.catalogue import DATASETS
 
@@ -23,8 +24,9 @@ def dataset_entries():
 def checkpoint_of(parameters, network, shape, k, padding="valid"):
     recipe = {"dataset": dataset_name(shape), "network": network, "padding": padding}
     metadata = {"experiment": "tiny", "budget": "quick", "precision": "fp32" if k is None else f"k{k}", "seed": 0}
-    metadata |= {"epochs": 1, "recipe": recipe}
-    return Checkpoint({name: np.asarray(a, dtype=np.float32) for name, a in parameters.items()}, metadata)
+    metadata |= {"epochs": 1, "training_images": 60, "recipe": recipe}
+    arrays = {name: np.asarray(a, dtype=np.float32) for name, a in parameters.items()}
+    return Checkpoint(arrays, CheckpointMetadata(**metadata))
 
 
 def random_checkpoint(rng, network, shape, k, padding="valid", gamma=(0.5, 1.0), zero_gammas=0.0, variance=1.0):
@@ -47,8 +49,8 @@ def random_pixels(rng, images, shape):
 
 
 def reference_layers(checkpoint):
-    recipe = checkpoint.metadata["recipe"]
-    return reference.lay_out(recipe["network"], checkpoint.data.input_shape, 10, recipe["padding"])
+    recipe = checkpoint.metadata.recipe
+    return reference.lay_out(recipe.network, checkpoint.data.input_shape, 10, recipe.padding)
 
 
 def simulate_as_published(checkpoint, pixels, steps):
@@ -61,7 +63,7 @@ def simulate_as_published(checkpoint, pixels, steps):
 
 def simulate_in_integers(snn: SpikingNetwork, pixels, steps):
     """The reference's record on the network's grid, in Python integers: twice the unit, so that bases are whole."""
-    layers = reference.lay_out(snn.metadata["network"], snn.data.input_shape, 10, snn.metadata["padding"])
+    layers = reference.lay_out(snn.metadata.network, snn.data.input_shape, 10, snn.metadata.padding)
     constants = [
         (
             layer.matrix(2 * spiking.grid_weight.astype(object)),
@@ -78,7 +80,7 @@ def integer_ann(snn: SpikingNetwork, pixels):
 
     An activation is the number of thresholds passed, n = #{m >= 1: V > base + m theta}.
     """
-    layers = reference.lay_out(snn.metadata["network"], snn.data.input_shape, 10, snn.metadata["padding"])
+    layers = reference.lay_out(snn.metadata.network, snn.data.input_shape, 10, snn.metadata.padding)
     activation, activations = pixels.astype(object).ravel(), []
     for layer, spiking in zip(layers, snn.hidden, strict=False):
         total = 2 * (layer.matrix(spiking.grid_weight.astype(object)) @ activation)

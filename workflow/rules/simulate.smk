@@ -11,6 +11,7 @@ rule simulate:
     input:
         data_files,
         spiking=SPIKING,
+        checkpoint=CHECKPOINT,
     output:
         [f"{LOGS}/{name}" for name in [*STEP_LOGS, "snn.json", "certificate.json"]],
     log:
@@ -27,5 +28,5 @@ rule simulate:
     message:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} simulate {input.spiking} --logs {params.folder} {params.options}"
-        " --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        "lossless-snn record {params.job:q} simulate {input.spiking} --against {input.checkpoint}"
+        " --logs {params.folder} {params.options} --threads {settings.threads.simulate} 2>&1 | tee {log}"

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..config.architecture import network_layers
-from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
-from ..files.tensors import load_tensors, save_tensors
-from ..networks import notation
-from ..networks.quantiser import quantiser_level
+from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
+from ..files.typed import validate
+from ..networks.notation import Layer
+from .metadata import CheckpointMetadata
 
 KIND = "checkpoint"
 HIDDEN_PARAMETERS = ("weight", "gamma", "beta", "mean", "variance")
@@ -24,39 +23,47 @@ class Checkpoint:
 
     `parameters` holds, float32, `<i>.weight` (filters, channels, kh, kw) and `<i>.gamma`, `.beta`,
     `.mean`, `.variance` (filters,) for each hidden layer i, and the output layer's `<n>.weight`.
-    `metadata` has experiment, precision, seed, budget, epochs, training_images and the recipe.
     """
 
     parameters: dict[str, np.ndarray]
-    metadata: dict[str, Any]
+    metadata: CheckpointMetadata
 
     @property
     def k(self) -> int | None:
         """Level of the quantiser; None for FP32."""
-        return quantiser_level(self.metadata["precision"])
+        return self.metadata.k
 
     @property
     def data(self) -> DatasetSpec:
-        return find(self.metadata["recipe"]["dataset"])
+        return self.metadata.recipe.data
 
     @property
-    def layers(self) -> tuple[notation.Layer, ...]:
-        return network_layers(self.metadata["recipe"])
+    def layers(self) -> tuple[Layer, ...]:
+        return self.metadata.recipe.layers
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint atomically; the same content gives the same bytes."""
-        save_tensors(path, KIND, self.parameters, self.metadata)
+        save_tensors(path, KIND, self.parameters, self._content())
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that `save` writes, in hexadecimal digits."""
+        return tensors_sha256(KIND, self.parameters, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """The metadata as the file has it."""
+        return self.metadata.model_dump(exclude_unset=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":
         """Read a checkpoint; raises LosslessError unless it is whole and fits its network."""
-        parameters, metadata = load_tensors(path, KIND)
-        checkpoint = cls(parameters, metadata)
-        check_parameters(parameters, checkpoint.layers, path)
-        return checkpoint
+        parameters, content = load_tensors(path, KIND)
+        metadata = validate(CheckpointMetadata, content, path)
+        check_parameters(parameters, metadata.recipe.layers, path)
+        return cls(parameters, metadata)
 
 
-def parameter_shapes(layers: tuple[notation.Layer, ...]) -> dict[str, tuple[int, ...]]:
+def parameter_shapes(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter of a network, in the order of its layers."""
     shapes = {
         f"{index}.{name}": layer.weight_shape if name == "weight" else layer.out_shape[:1]
@@ -66,13 +73,10 @@ def parameter_shapes(layers: tuple[notation.Layer, ...]) -> dict[str, tuple[int,
     return {**shapes, f"{len(layers) - 1}.weight": layers[-1].weight_shape}
 
 
-def check_parameters(parameters: dict[str, np.ndarray], layers: tuple[notation.Layer, ...], source: str | Path) -> None:
-    """Raise LosslessError, naming `source`, unless the parameters are those of `layers` and finite."""
-    expected = parameter_shapes(layers)
-    if unmatched := parameters.keys() ^ expected.keys():
-        raise LosslessError(f"{source}: parameters missing or in excess: {', '.join(sorted(unmatched))}")
-    for name, shape in expected.items():
-        if parameters[name].shape != shape:
-            raise LosslessError(f"{source}: {name} has shape {parameters[name].shape}, the network needs {shape}")
-        if not np.isfinite(parameters[name]).all():
-            raise LosslessError(f"{source}: {name} is not finite")
+def check_parameters(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], source: str | Path) -> None:
+    """Raise LosslessError, naming `source`, unless these are parameters of `layers`, finite, no variance negative."""
+    expected = {name: TensorSpec(shape, "float32") for name, shape in parameter_shapes(layers).items()}
+    check_tensors(parameters, expected, source)
+    for name, array in parameters.items():
+        if name.endswith(".variance") and (array < 0).any():
+            raise LosslessError(f"{source}: {name} is negative")

@@ -35,8 +35,8 @@ import numpy as np
 from ..checkpoints.checkpoint import Checkpoint
 from ..errors import LosslessError
 from ..networks import notation
-from ..networks.method import BATCH_NORM_EPS, MOST_STEPS, ROUNDING_SHIFT
-from .spiking_network import SpikingLayer, SpikingNetwork, on_grid
+from ..networks.method import BATCH_NORM_EPS, MEMBRANE_BITS, ROUNDING_SHIFT, WEIGHT_BITS
+from .spiking_network import SpikingLayer, SpikingMetadata, SpikingNetwork, largest_counts, largest_logit
 
 # A threshold has this many bits less k, since counts double with k, but no less than the second number:
 # membranes of LeNet's convolutions fit 32 bits then.
@@ -47,10 +47,6 @@ MANY_INPUTS, MORE_BITS = 512, 6
 # The first layer's membranes are computed once, in 64 bits. Its inputs have bits of their own, and so many more bits
 # than those the threshold gets; but no more than the second number in all, so that 64-bit floats hold the sums, too.
 FIRST_LAYER_BITS, MOST_FIRST_LAYER_BITS = 8, 20
-# Integer weights, their sign aside.
-WEIGHT_BITS = 30
-# No membrane, and no partial sum of one, may ever leave this range.
-MEMBRANE_BITS = 62
 
 
 def convert(checkpoint: Checkpoint) -> SpikingNetwork:
@@ -71,14 +67,22 @@ def convert(checkpoint: Checkpoint) -> SpikingNetwork:
         input_exponent, signed = (k - encoding.bits, encoding.signed) if index == 0 else (0, False)
         bits = _threshold_bits(layer, k, encoding.bits if index == 0 else None)
         where = f"layer {index + 1} ({layer.token})"
-        spiking, peak = _spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, peak, signed, where)
-        hidden.append(spiking)
-    metadata = {
-        **{key: checkpoint.metadata[key] for key in ("experiment", "budget", "precision", "seed")},
-        **{key: checkpoint.metadata["recipe"][key] for key in ("dataset", "network", "padding")},
-    }
+        hidden.append(_spiking_layer(checkpoint.parameters, index, k, input_exponent, bits, where))
+        peak = largest_counts(hidden[-1], peak, signed, where)
     readout = checkpoint.parameters[f"{len(layers) - 1}.weight"]
-    return SpikingNetwork(tuple(hidden), readout, _readout_exponent(readout, peak), metadata)
+    trained, recipe = checkpoint.metadata, checkpoint.metadata.recipe
+    metadata = SpikingMetadata(
+        experiment=trained.experiment,
+        budget=trained.budget,
+        precision=trained.precision,
+        seed=trained.seed,
+        dataset=recipe.dataset,
+        network=recipe.network,
+        padding=recipe.padding,
+        readout_exponent=_readout_exponent(readout, peak),
+        checkpoint_sha256=checkpoint.sha256,
+    )
+    return SpikingNetwork(tuple(hidden), readout, metadata)
 
 
 def _threshold_bits(layer: notation.Layer, k: int, input_bits: int | None) -> int:
@@ -105,7 +109,7 @@ def thresholds(
     constant = gamma == 0
     sigma = np.sqrt(variance + dtype(BATCH_NORM_EPS))
     level = dtype(2**k)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         threshold = sigma / np.abs(gamma)
         base = (dtype(0.5) / level - beta) * level * sigma / np.abs(gamma) + level * mean * sign - threshold
     fired = np.rint(np.maximum(beta, 0) * level + dtype(ROUNDING_SHIFT))
@@ -114,27 +118,19 @@ def thresholds(
 
 
 def _spiking_layer(
-    parameters: dict[str, np.ndarray],
-    index: int,
-    k: int,
-    input_exponent: int,
-    bits: int,
-    peak: np.ndarray,
-    signed: bool,
-    where: str,
-) -> tuple[SpikingLayer, np.ndarray]:
-    """Convert layer `index`; also the largest net count that its neurons can reach, by channel.
-
-    The counts are bounded without looking at data: V is at most its positive weights (all of them,
-    where inputs are `signed`) times the inputs' peaks, and a neuron fires upwards only below V.
-    That bound grows from layer to layer; no count exceeds the number of steps. Peaks are Python
-    integers: no overflow.
-    """
+    parameters: dict[str, np.ndarray], index: int, k: int, input_exponent: int, bits: int, where: str
+) -> SpikingLayer:
+    """Convert layer `index`, whose thresholds get so many `bits`, and whose inputs are in units of 2^input_exponent."""
     _, threshold, base = thresholds(parameters, index, k)
     # What the quantiser adds before rounding, the method's base leaves out.
     base = base - ROUNDING_SHIFT * threshold
     single = thresholds(parameters, index, k, np.float32)
     largest = np.abs(single[0]).max(axis=(1, 2, 3)).astype(np.float64)
+    if (beyond := ~np.isfinite(single[1]) | ~np.isfinite(single[2])).any():
+        raise LosslessError(
+            f"{where}, channel {int(beyond.argmax())}: threshold or base beyond 32-bit floats; "
+            "look at the batch norm's gamma and variance"
+        )
     # The unit gives the threshold its bits, but the weights no more than theirs.
     exponent = np.maximum(
         np.floor(np.log2(threshold)).astype(np.int64) - bits,
@@ -150,27 +146,15 @@ def _spiking_layer(
         )
     # Beyond what 64 bits hold in any case; as integers, their sums are checked below.
     limit = 2.0**MEMBRANE_BITS
-    layer = SpikingLayer(
+    return SpikingLayer(
         *single, exponent - input_exponent, np.minimum(steps, limit).astype(np.int64),
         np.clip(offset, -limit, limit).astype(np.int64),
     )  # fmt: skip
-    weight = layer.grid_weight.astype(np.int64)
-    threshold_steps, base_steps = layer.grid_threshold.astype(object), layer.grid_offset.astype(object)
-    reach = np.abs(weight).sum(axis=(2, 3)).astype(object) @ peak
-    highest = reach if signed else np.maximum(weight, 0).sum(axis=(2, 3)).astype(object) @ peak
-    if (over := reach + abs(base_steps) + threshold_steps >= 2**MEMBRANE_BITS).any():
-        raise LosslessError(
-            f"{where}, channel {int(over.argmax())}: sums may need more than {MEMBRANE_BITS} bits, "
-            "and nothing is lost only if they fit"
-        )
-    return layer, np.minimum(np.maximum(highest - base_steps, 0) // threshold_steps, MOST_STEPS)
 
 
 def _readout_exponent(weight: np.ndarray, peak: np.ndarray) -> int:
     """The smallest unit in which output weights, and the logits that they can add up to, fit."""
     exponent = int(np.ceil(np.log2(max(np.abs(weight).max(), np.finfo(np.float32).tiny)))) - WEIGHT_BITS
-    while (
-        np.abs(on_grid(weight, exponent).astype(np.int64)).sum(axis=(2, 3)).astype(object) @ peak
-    ).max() >= 2**MEMBRANE_BITS:
+    while largest_logit(weight, exponent, peak) >= 2**MEMBRANE_BITS:
         exponent += 1
     return exponent

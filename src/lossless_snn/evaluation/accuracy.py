@@ -61,14 +61,12 @@ def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple
 
 def evaluate(checkpoint: Checkpoint, images: Images, device: torch.device, limit: int | None = None) -> AnnRecord:
     """Test the checkpoint's network, in 64-bit floats, on the first `limit` of the test images, or all of them."""
-    chosen = images[:limit]
+    trained, chosen = checkpoint.metadata, images[:limit]
     inputs, labels = encode(chosen.pixels, checkpoint.data, device), torch.from_numpy(chosen.labels).to(device)
     _, share = accuracy(build(checkpoint, device, torch.float64), inputs, labels)
     return AnnRecord(
-        **{key: checkpoint.metadata[key] for key in ("experiment", "budget", "precision", "seed")},
-        dataset=checkpoint.metadata["recipe"]["dataset"],
-        epochs=checkpoint.metadata["epochs"],
-        training_images=checkpoint.metadata.get("training_images"),
+        **trained.model_dump(include={"experiment", "budget", "precision", "seed", "epochs", "training_images"}),
+        dataset=trained.recipe.dataset,
         images=len(chosen),
         test_set=len(images),
         accuracy=share,

@@ -16,7 +16,7 @@ class Strict(BaseModel):
 
 
 # Of a file with many faults, or large ones, a person needs the first.
-_QUOTED_FAULTS, _QUOTED_CHARACTERS = 5, 100
+_QUOTED_FAULTS, _QUOTED_CHARACTERS, _QUOTED_MESSAGE = 5, 100, 300
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,7 +33,7 @@ def validate(model: type[Model], content: Any, source: str | Path) -> Model:
 
 def _message(error: dict[str, Any]) -> str:
     key = _quotable(".".join(map(str, error["loc"])))
-    text = error["msg"].removeprefix("Value error, ")
+    text = _quotable(error["msg"].removeprefix("Value error, "), _QUOTED_MESSAGE)
     if error["type"] == "extra_forbidden":
         text = "unknown key"
     elif error["type"] not in ("missing", "value_error"):
@@ -41,9 +41,9 @@ def _message(error: dict[str, Any]) -> str:
     return f"{key}: {text}" if key else text
 
 
-def _quotable(text: str) -> str:
+def _quotable(text: str, most: int = _QUOTED_CHARACTERS) -> str:
     """`text` of a file as part of one line for a terminal: cut, and without control characters."""
-    cut = text if len(text) <= _QUOTED_CHARACTERS else text[: _QUOTED_CHARACTERS - 3] + "..."
+    cut = text if len(text) <= most else text[: most - 3] + "..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 

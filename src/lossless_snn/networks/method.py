@@ -7,3 +7,8 @@ ROUNDING_SHIFT = 1e-5
 
 # No simulation may take more steps: conversion proves that sums fit for counts up to this.
 MOST_STEPS = 2**20
+
+# Integer weights, their sign aside.
+WEIGHT_BITS = 30
+# No membrane, and no partial sum of one, may ever leave this range.
+MEMBRANE_BITS = 62

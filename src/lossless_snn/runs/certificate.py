@@ -5,14 +5,17 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from ..files.records import Natural, Positive, Record, Share, described, read_json
+from ..files.records import Natural, Positive, Record, Sha256, Share, described, read_json
 from .identity import UNFINISHED
 
 FILE = "certificate.json"
 
 
 class CertificateRecord(Record):
-    """certificate.json: what was compared, and what differs."""
+    """certificate.json: what was compared, and what differs.
+
+    Files of earlier versions lack the last three fields: what they certify is bound to no checkpoint.
+    """
 
     arithmetic: Literal["exact", "faithful"] = described("On integers, or rounded as the published code rounds")
     images: Positive = described("Test images compared", "images")
@@ -24,6 +27,11 @@ class CertificateRecord(Record):
     mismatches_in_settled_images: Natural = described("Counts that differ in the other images: 0, or a bug", "neurons")
     grid_ann_accuracy: Share = described("Accuracy of the ANN on the grid, on these images", "1")
     first_offender: str | None = described("The first neuron or prediction that differs in a settled image")
+    network_sha256: Sha256 | None = described("SHA-256 of the spiking network's file", default=None)
+    checkpoint_sha256: Sha256 | None = described("SHA-256 of the checkpoint it says it is of", default=None)
+    bound_to_checkpoint: bool = described(
+        "Whether that checkpoint was at hand, and its conversion, made again, is the network bit for bit", default=False
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> "CertificateRecord":

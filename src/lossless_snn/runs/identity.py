@@ -1,7 +1,9 @@
 """Which network a record is of."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
 
 from ..config.values import BudgetName, DatasetName, Precision
 from ..errors import LosslessError
@@ -11,6 +13,8 @@ from ..files.records import Natural, Record, described
 UNFINISHED = "is its folder a finished run's?"
 
 
+# A file's name, and a part of paths: no separators, dots or spaces.
+ExperimentName = Annotated[str, Field(pattern=r"^[\w-]+$", max_length=100)]
 # What trained it: a budget of the experiment, or somebody else's code.
 Origin = Literal[(*get_args(BudgetName), "imported")]
 
@@ -18,7 +22,7 @@ Origin = Literal[(*get_args(BudgetName), "imported")]
 class NetworkRecord(Record):
     """What ann.json and snn.json begin with."""
 
-    experiment: str = described("Name of the experiment, a file in config/experiments")
+    experiment: ExperimentName = described("Name of the experiment, a file in config/experiments")
     budget: Origin = described("How long it was trained; imported: not by this project")
     precision: Precision = described("fp32, or k<N> for the quantiser's level N")
     seed: Natural | None = described("Seed of the training; null where it was imported")

@@ -20,7 +20,6 @@ from ..errors import LosslessError
 from ..networks.device import prepare
 from ..networks.notation import Layer
 from ..networks.quantised import convolve
-from ..networks.quantiser import quantiser_level
 from .trace import Trace
 
 # Not d < 0: off the grid, a membrane that comes back may miss its threshold by a rounding error.
@@ -43,7 +42,7 @@ def _exact(network: SpikingNetwork) -> _Numbers:
 def _faithful(network: SpikingNetwork) -> _Numbers:
     hidden = [(layer.weight, layer.threshold, layer.base) for layer in network.hidden]
     # An integer p of the image stands for x = p / 2^bits, and the image is scaled by 2^k.
-    pixel = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.encoding.bits)
+    pixel = 2.0 ** (network.k - network.data.encoding.bits)
     return _Numbers(hidden, network.readout, pixel)
 
 

@@ -27,7 +27,6 @@ from torch import Tensor
 from ..conversion.spiking_network import SpikingLayer, SpikingNetwork
 from ..networks.notation import Layer
 from ..networks.quantised import convolve
-from ..networks.quantiser import quantiser_level
 from .trace import Trace
 
 # Of all activations of a layer, zeros included: the robust choice of Rueckauer et al., instead of the maximum.
@@ -46,7 +45,7 @@ class RateCodedSimulator:
     def __init__(self, network: SpikingNetwork, calibration: np.ndarray, threads: int = 1) -> None:
         torch.set_num_threads(threads)
         self._layers = network.layers
-        self._input_scale = 2.0 ** (quantiser_level(network.metadata["precision"]) - network.data.encoding.bits)
+        self._input_scale = 2.0 ** (network.k - network.data.encoding.bits)
         self._hidden = [_Normalised.of(*pair) for pair in zip(self._layers, network.hidden, strict=False)]
         self._readout = torch.from_numpy(network.readout)
         self._fan_out = [torch.from_numpy(layer.fan_out).float() for layer in self._layers[1:]]

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checkpoints import Checkpoint
+from ..conversion.binding import check_conversion
 from ..conversion.spiking_network import SpikingNetwork
 from ..datasets import Images
 from ..errors import LosslessError
 from ..files.progress import batches
 from ..networks.notation import ann_operations, neuron_count
 from ..runs.certificate import CertificateRecord
+from ..runs.identity import NetworkRecord
 from ..runs.snn import SnnRecord
 from ..runs.step_logs import StepLogs, write_simulation
 from . import simulator
@@ -63,7 +66,8 @@ def simulate_test_set(
     engine: str = "auto",
     threads: int = 1,
     device: str = "cpu",
-    title: str = "Simulate",
+    checkpoint: Checkpoint | None = None,
+    source: str | Path = "network",
 ) -> TestSetSimulation:
     """Simulate `images` for `steps` time steps, `batch_size` at a time, and compare every neuron with the ANN's.
 
@@ -73,20 +77,25 @@ def simulate_test_set(
         steps: time steps of each batch.
         batch_size: images that share a line of the logs; no other number depends on it.
         arithmetic, engine, threads, device: see `simulation.simulator`; in exact arithmetic they change nothing.
-        title: of the progress bar.
+        checkpoint: the trained network, where it is at hand: the network must be its conversion, bit for bit, and
+            the certificate says that it was.
+        source: where the network came from, for messages and the progress bar.
 
     Raises:
-        LosslessError: where the simulator cannot be had, or its numbers would not be exact.
+        LosslessError: where the simulator cannot be had, its numbers would not be exact, or the network is not the
+            checkpoint's conversion.
     """
+    if checkpoint is not None:
+        check_conversion(network, checkpoint, source)
     metrics, certificate = Metrics(), Certificate(network)
     run = simulator(network, engine, threads, device, arithmetic).run
-    for batch in batches(len(images), batch_size, title):
+    for batch in batches(len(images), batch_size, f"Simulate {source}"):
         pixels, labels = network.data.encoding.integers(images.pixels[batch]), images.labels[batch]
         trace = run(pixels, steps)
         metrics.add(trace, labels)
         certificate.add(pixels, labels, trace)
     record = SnnRecord(
-        **{key: network.metadata[key] for key in ("experiment", "budget", "precision", "seed", "dataset")},
+        **network.metadata.model_dump(include=set(NetworkRecord.model_fields)),
         arithmetic=arithmetic,
         **metrics.summary(),
         neurons=neuron_count(network.layers),
@@ -94,5 +103,11 @@ def simulate_test_set(
         simulated_steps=steps,
         batch_size=batch_size,
     )
-    proof = CertificateRecord(arithmetic=arithmetic, **certificate.summary())
+    proof = CertificateRecord(
+        arithmetic=arithmetic,
+        **certificate.summary(),
+        network_sha256=network.sha256,
+        checkpoint_sha256=network.metadata.checkpoint_sha256,
+        bound_to_checkpoint=checkpoint is not None,
+    )
     return TestSetSimulation(record, proof, metrics.step_logs(), np.concatenate(metrics.settled_step))

@@ -2,13 +2,16 @@
 
 import platform
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from ..files.tensors import load_tensors, save_tensors
+from ..files.records import Record
+from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors
+from ..files.typed import validate
 from ..networks.quantised import QuantisedNetwork
 from ..runs.history import EpochRecord
 
@@ -48,24 +51,47 @@ def save(
     save_tensors(path, KIND, arrays(tensors), {**identity, "history": [row.model_dump() for row in history]})
 
 
+class _Progress(Record):
+    """What a state's file says beside the training's identity."""
+
+    history: Annotated[list[EpochRecord], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_each_epoch(self) -> "_Progress":
+        if [row.epoch for row in self.history] != list(range(1, len(self.history) + 1)):
+            raise ValueError("history: not one row an epoch")
+        return self
+
+
 class State:
     """A state that was read back.
 
     Attributes:
         history: A row for each finished epoch.
+
+    Raises:
+        LosslessError: Where the file is damaged, or has no history.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._tensors, self._metadata = load_tensors(path, KIND)
-        self.history = [EpochRecord.model_validate(row) for row in self._metadata["history"]]
+        self.history = validate(_Progress, self._metadata, path).history
 
     def differs(self, identity: dict[str, Any]) -> list[str]:
         """What of the identity is another training's."""
         return [name for name in identity if self._metadata.get(name) != identity[name]]
 
     def copy_into(self, network: QuantisedNetwork, optimiser: Optimiser) -> None:
-        """Set all tensors of both to what they were."""
-        for name, tensor in {**network.state_dict(), **optimiser.state()}.items():
+        """Set all tensors of both to what they were.
+
+        Raises:
+            LosslessError: Where the file's tensors are others, and where they are not finite.
+        """
+        parts = {**network.state_dict(), **optimiser.state()}
+        specs = {name: TensorSpec(array.shape, str(array.dtype)) for name, array in arrays(parts).items()}
+        check_tensors(self._tensors, specs, self._path)
+        for name, tensor in parts.items():
             tensor.copy_(torch.from_numpy(self._tensors[name]))
 
 

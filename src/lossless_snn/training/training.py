@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints import Checkpoint, CheckpointMetadata
 from ..config.architecture import network_layers
 from ..config.recipe import Phase, Recipe
 from ..datasets import Images, load
@@ -66,12 +66,10 @@ class Job:
             raise LosslessError(f"{where}: starts from the network at {recipe.initial}; name its checkpoint: --initial")
         start = Checkpoint.load(initial)
         for name, expected in {"network": recipe.network, "dataset": recipe.dataset}.items():
-            if start.metadata["recipe"][name] != expected:
-                raise LosslessError(f"{initial}: {name} {start.metadata['recipe'][name]}, not {expected}")
-        if start.metadata["precision"] != recipe.initial:
-            raise LosslessError(
-                f"{initial}: a network at {start.metadata['precision']}; {where} needs {recipe.initial}"
-            )
+            if (found := getattr(start.metadata.recipe, name)) != expected:
+                raise LosslessError(f"{initial}: {name} {found}, not {expected}")
+        if start.metadata.precision != recipe.initial:
+            raise LosslessError(f"{initial}: a network at {start.metadata.precision}; {where} needs {recipe.initial}")
         return cls({**identity, "initial": sha256(initial)}, recipe, start)
 
     @property
@@ -154,7 +152,7 @@ def train(
     # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
     metadata = {name: value for name, value in job.identity.items() if name != "code"}
     metadata |= {"epochs": epochs.count, "training_images": len(training)}
-    checkpoint = Checkpoint(states.arrays(network.state_dict()), metadata)
+    checkpoint = Checkpoint(states.arrays(network.state_dict()), CheckpointMetadata(**metadata))
     checkpoint.save(out)
     state_path.unlink(missing_ok=True)
     return checkpoint
@@ -181,6 +179,8 @@ class _Epochs:
         if differing := saved.differs(identity):
             print(f"{path}: made with another {', '.join(differing)}; starting from the first epoch", flush=True)
             return []
+        if len(saved.history) > self.count:
+            raise LosslessError(f"{path}: {len(saved.history)} epochs of a training of {self.count}; delete it")
         saved.copy_into(self._network, self.optimiser)
         print(f"{path}: going on after epoch {len(saved.history)}", flush=True)
         return saved.history

@@ -10,7 +10,6 @@ from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import Images
 from ...errors import LosslessError
 from ...networks.notation import ann_operations
-from ...networks.quantiser import quantiser_level
 from ...simulation.certificate import grid_activations
 from .choice import Choice
 from .encoding import gaps, packed, zigzag
@@ -68,21 +67,19 @@ def check_comparable(networks: list[SpikingNetwork]) -> None:
     first = networks[0].metadata
     for network in networks[1:]:
         for key in ("experiment", "budget", "dataset", "network", "padding"):
-            if network.metadata[key] != first[key]:
-                raise LosslessError(
-                    f"one page shows one experiment: {key} {network.metadata[key]!r} beside {first[key]!r}"
-                )
-    precisions = [network.metadata["precision"] for network in networks]
+            ours, theirs = getattr(network.metadata, key), getattr(first, key)
+            if ours != theirs:
+                raise LosslessError(f"one page shows one experiment: {key} {ours!r} beside {theirs!r}")
+    precisions = [network.metadata.precision for network in networks]
     if repeated := sorted({precision for precision in precisions if precisions.count(precision) > 1}):
         raise LosslessError(f"one page shows one network a precision: {', '.join(repeated)} is there twice")
 
 
 def _network(network: SpikingNetwork) -> dict[str, Any]:
-    metadata = network.metadata
     return {
-        "precision": metadata["precision"],
-        "k": quantiser_level(metadata["precision"]),
-        "seed": metadata["seed"],
+        "precision": network.metadata.precision,
+        "k": network.k,
+        "seed": network.metadata.seed,
         # In the method's units, a value a channel; for people to read.
         "thresholds": [_rounded(layer.threshold) for layer in network.hidden],
         "bases": [_rounded(layer.base) for layer in network.hidden],
@@ -104,10 +101,10 @@ def _run(network: SpikingNetwork, images: Images, index: int, steps: int) -> dic
     signed, unsigned = (Recorder(network, negative).record(pixels[0], steps) for negative in (True, False))
     if signed.at_rest and any((n != a).any() for n, a in zip(signed.counts, activations, strict=True)):
         raise LosslessError(
-            f"test image {index} at {network.metadata['precision']}: not lossless: at rest, net spike counts "
+            f"test image {index} at {network.metadata.precision}: not lossless: at rest, net spike counts "
             "differ from the ANN's activations; convert the checkpoint again"
         )
-    unit = 2.0 ** (network.readout_exponent - quantiser_level(network.metadata["precision"]))
+    unit = 2.0 ** (network.metadata.readout_exponent - network.k)
     chosen = [_membranes_kept(*layers) for layers in zip(signed.spikes, unsigned.spikes, strict=True)]
     return {
         "ann": {

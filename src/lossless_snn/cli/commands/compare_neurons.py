@@ -28,9 +28,9 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
-        defaults = comparison_options(network.metadata["experiment"])
+        defaults = comparison_options(network.metadata.experiment)
         steps, limit, batch_size = steps or defaults[0], limit or defaults[1], batch_size or defaults[2]
-    name = network.metadata["dataset"]
+    name = network.metadata.dataset
     calibration = load(name, "train", local=local)[:CALIBRATION_IMAGES]
     images = load(name, "test", local=local)[:limit]
     title = f"Compare neurons of {snn}"

@@ -22,7 +22,7 @@ from ..options import device_option, local_option, threads_option
 def command(checkpoint, out, limit, threads, device, local) -> None:
     """Print the test accuracy of CHECKPOINT's network, in 64-bit floats."""
     trained = Checkpoint.load(checkpoint)
-    images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
+    images = load(trained.metadata.recipe.dataset, "test", local=local)
     record = evaluate(trained, images, prepare(device, threads), limit)
     click.echo(f"{checkpoint}: {record.accuracy:.2%} of {record.images} test images predicted right")
     if out is not None:

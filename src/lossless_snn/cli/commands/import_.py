@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints.checkpoint import Checkpoint
+from ...checkpoints import Checkpoint, CheckpointMetadata
 from ...checkpoints.published_npz import read_npz
 from ...config.experiment import load_experiment
 from ..options import precision_option
@@ -23,5 +23,5 @@ def command(model, experiment, precision, out) -> None:
     settings = load_experiment(experiment)
     parameters = read_npz(model, settings.layers)
     identity = {"experiment": experiment, "precision": precision, "recipe": settings.architecture}
-    Checkpoint(parameters, {**identity, **UNKNOWN}).save(out)
+    Checkpoint(parameters, CheckpointMetadata(**identity, **UNKNOWN)).save(out)
     click.echo(f"{out}: parameters of {model}, as {experiment} at {precision}")

@@ -24,7 +24,7 @@ from ..options import device_option, local_option, threads_option
 def command(checkpoint, out, seeds, threads, device, local) -> None:
     """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio."""
     trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
-    images = load(trained.metadata["recipe"]["dataset"], "test", local=local)
+    images = load(trained.metadata.recipe.dataset, "test", local=local)
     tests = robustness(trained, images, seeds, target)
     rows = list(tqdm(tests, "tests", total=seeds * len(RATIOS), disable=not sys.stderr.isatty()))
     noise.write(out, rows)
