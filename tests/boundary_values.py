@@ -63,10 +63,10 @@ def values() -> str:
     experiments = import_module("lossless_snn.config.experiment")
     found: list[Any] = []
 
-    def seeds_and_images(name: str, budget: str) -> tuple:
+    def seeds_and_recipe(name: str, budget: str) -> tuple:
         """What the workflow makes of an experiment beside params: which jobs there are, and the option --limit."""
         chosen = experiments.load_experiment(name)
-        return chosen.seeds(budget), chosen.test_images(budget), chosen.recipe(budget, "k1").recorded()
+        return chosen.seeds(budget), chosen.recipe(budget, "k1").recorded()
 
     def ask(function, *arguments) -> None:
         try:
@@ -80,9 +80,10 @@ def values() -> str:
         ask(parameters.comparison_options, name)
         for budget in ("quick", "fast", "paper"):
             ask(parameters.simulation_options, name, budget)
-            ask(seeds_and_images, name, budget)
+            ask(seeds_and_recipe, name, budget)
+            ask(lambda *place: experiments.load_experiment(place[0]).test_images(place[1]), name, budget)
             ask(parameters.training_recipe, name, budget, "fp32")
-            for precision, epochs in (("k0", None), ("k1", None), ("k2", 1), ("fp32", 2), ("k1", 150)):
+            for precision, epochs in (("k0", None), ("k1", None), ("k2", 1), ("k1", 5), ("fp32", 2), ("k1", 150)):
                 ask(parameters.training_recipe, name, budget, precision, epochs)
     datasets = [path.stem for path in sorted(Path("config/datasets").glob("*.yaml"))]
     for name in ["digits", "mnist", "fashion-mnist", "cifar10", "missing", *datasets]:

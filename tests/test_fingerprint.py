@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lossless_snn.boundary import covered_by
 from lossless_snn.provenance.code.entries import entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 
@@ -420,6 +421,13 @@ def test_a_boundary_is_not_followed_but_what_its_result_can_do_is(of):
     assert of(BOUNDED.replace("2 *", "3 *"), boundary=BOUNDARY) != before
     assert of(BOUNDED.replace('"recipe"', '"options"'), boundary=BOUNDARY) != before
     assert of(BOUNDED.replace("setting(name).doubled", "read(name).doubled"), boundary=BOUNDARY) != before
+
+
+def test_the_mark_leaves_the_function_as_it_is():
+    def function():
+        pass
+
+    assert covered_by("recipe")(function) is function
 
 
 def test_sources_without_marks_can_be_given_them(tmp_path):
