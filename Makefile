@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench readme test lint
+.PHONY: help setup demo reproduce paper report restore verify bench readme docs screens test lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +53,14 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-readme: $(READY) ## Put the tables of results/ into README.md and docs/
-	@$(BIN)/python -m lossless_workflow.readme
+readme: $(READY) ## Put the tables of results/ into README.md and docs/, and draw the rules
+	@$(BIN)/python -m lossless_workflow.pages
+
+docs: $(READY) ## Build the documentation site into site/, to be opened from the folder, and check its links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+screens: docs ## Take screenshots of the README's first screen and of the site (needs chromium) into build/screens/
+	@$(BIN)/python -m lossless_workflow.pages.screens site/*.html
 
 lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from markdown_tables import cells
 from run_directories import write_config, write_run
-from test_tables import cells
 
 from lossless_snn.analysis.figures.summary import draw_summary
 from lossless_snn.analysis.tables.summary import load_all, readable

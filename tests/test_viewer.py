@@ -73,7 +73,7 @@ def test_a_recording_is_the_reference_neuron_by_neuron_and_step_by_step(rng, not
 def test_a_recording_is_what_the_engines_say(rng, negative_spikes):
     network = convert(random_checkpoint(rng, "6C3-P2-9-5", (2, 8, 6), 1, "same"))
     images = random_pixels(rng, 8, (2, 8, 6)).astype(np.int32)
-    trace = simulator(network, negative_spikes=negative_spikes).run(images, 30)
+    trace = simulator(network, "dense", negative_spikes=negative_spikes).run(images, 30)
     assert trace.negative.any() == negative_spikes
     for i, pixels in enumerate(images):
         recording = Recorder(network, negative_spikes).record(pixels, 30)
@@ -378,7 +378,7 @@ def test_rule_takes_one_network_a_precision_and_the_images_of_the_configuration(
     assert run.returncode == 0, run.stderr
     checkpoints = "results/quick/digits-lenet/checkpoints"
     networks = " ".join(f"{checkpoints}/{precision}/seed4.snn.safetensors" for precision in ("k0", "k1"))
-    assert f"lossless-snn viewer {networks} --out {target} --image 3 --image 8 " in run.stdout + run.stderr
+    assert f" viewer {networks} --out {target} --image 3 --image 8 " in run.stdout + run.stderr
     assert "seed5" not in run.stdout + run.stderr
 
 

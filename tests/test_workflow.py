@@ -261,7 +261,7 @@ def node(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def test_code_that_is_edited_while_a_run_goes_on_runs_nowhere(repository):
-    """On a node: the job that was planned runs, or stops; here: nothing has to be told, edits come before the plan."""
+    """On a cluster's node, where another Snakemake reads the Snakefile: the job runs as planned, or stops."""
     (plan,) = (repository / ".snakemake/lossless_snn").glob("plan-*.json")
     network = repository / RESULTS / "checkpoints/k1/seed0.snn.safetensors"
     before = network.read_bytes()
@@ -274,30 +274,24 @@ def test_code_that_is_edited_while_a_run_goes_on_runs_nowhere(repository):
     assert node(repository, LOSSLESS_SNN_PLAN=str(plan)).returncode == 0
     module.write_text(text)
     insert_in_functions(module, "1 + 1")
-    run = node(repository, LOSSLESS_SNN_PLAN=str(plan))
-    assert run.returncode == 1
-    assert (
-        "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in run.stdout + run.stderr
-    )
+    assert node(repository, LOSSLESS_SNN_PLAN=str(plan)).returncode == 1
+    said = (repository / RESULTS / "jobs/convert-k1-seed0.log").read_text()
+    assert "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in said
     module.write_text(text)
     assert jobs("Convert", "k1") <= planned(repository)
 
 
 def test_code_that_is_edited_before_a_local_job_starts_stops_it(repository):
     """The first job of this run edits the code of the second."""
-    fetch = repository / "workflow/rules/evaluate.smk"
-    edit(
-        fetch,
-        '"lossless-snn record',
-        '"echo >> src/lossless_snn/conversion/convert.py; '
-        "sed -i 's/^def convert(.*/&\\n    1 + 1/' src/lossless_snn/conversion/convert.py; lossless-snn record",
-    )
+    module = "src/lossless_snn/conversion/convert.py"
+    rule = repository / "workflow/rules/evaluate.smk"
+    edit(rule, '"lossless-snn record', f"\"echo 'print(1)' >> {module}; lossless-snn record")
     (repository / RESULTS / "logs/k1/seed0/ann.json").unlink()
     (repository / RESULTS / "checkpoints/k1/seed0.snn.safetensors").unlink()
     targets = [str(RESULTS / "logs/k1/seed0/ann.json"), str(RESULTS / "checkpoints/k1/seed0.snn.safetensors")]
     run = snakemake(repository, "--cores", "1", "--prioritize", targets[0], "--", *targets)
     assert run.returncode == 1
-    assert "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in run.stderr
+    assert f"the code was edited after this run began ({module})" in run.stderr
 
 
 def test_the_code_of_this_folder_runs_whatever_environment_snakemake_comes_from(repository, tmp_path):
@@ -387,6 +381,29 @@ def test_touching_every_file_reruns_nothing(repository):
     assert planned(repository) == set()
 
 
+def test_moving_a_module_renaming_a_function_and_splitting_a_file_rerun_nothing(repository):
+    package = repository / "src" / "lossless_snn"
+    (package / "training" / "adam.py").rename(package / "training" / "first_order.py")
+    for path in (package / "training").glob("*.py"):
+        path.write_text(path.read_text().replace("from .adam import", "from .first_order import"))
+    convert = package / "conversion" / "convert.py"
+    convert.write_text(convert.read_text().replace("_threshold_bits", "_bits_of_thresholds"))
+    notation = package / "networks" / "notation.py"
+    text = notation.read_text()
+    start, end = text.index("def neuron_count("), text.index("def ann_operations(")
+    (package / "networks" / "counts.py").write_text(f"from .notation import Layer\n\n\n{text[start:end].rstrip()}\n")
+    notation.write_text(text[:start] + text[end:])
+    edit(package / "networks" / "__init__.py", "neuron_count, parse", "parse")
+    edit(package / "networks" / "__init__.py", "from .quantiser", "from .counts import neuron_count\nfrom .quantiser")
+    for path in (package / "evaluation" / "accuracy.py", package / "simulation" / "test_set.py"):
+        edit(
+            path,
+            "import ann_operations, neuron_count",
+            "import ann_operations\nfrom ..networks.counts import neuron_count",
+        )
+    assert planned(repository) == set()
+
+
 def test_comments_docstrings_and_formatting_rerun_nothing(repository):
     for path in [*repository.glob("src/**/*.py"), *repository.glob("workflow/**/*.smk"), repository / "Snakefile"]:
         path.write_text("# A new comment.\n" + path.read_text())
@@ -435,6 +452,12 @@ def test_every_artifact_is_a_target_by_itself(made, target, expected):
         ("config/config.yaml", "seeds: null", "seeds: [0", r"config/config\.yaml: not valid YAML.*"),
         ("config/config.yaml", "[tiny]", "[tinny]", r"config/config\.yaml: experiments: 'tinny' has no file.*"),
         ("config/energy.yaml", "addition: 0.9", "addition: no", r"config/energy\.yaml: addition: .*"),
+        (
+            "config/published.csv",
+            "0.9929",
+            "99.29",
+            r"config/published\.csv: line 3: ann_accuracy: .*",
+        ),
         ("config/experiments/tiny.yaml", "P4", "Q4", r"config/experiments/tiny\.yaml: .*unknown token 'Q4'.*"),
         ("config/experiments/tiny.yaml", "epochs: 1", "epochs: no", r"config/experiments/tiny\.yaml: .*epochs: .*"),
         ("config/experiments/tiny.yaml", "quick:", "paper:", r"config/experiments/tiny\.yaml: .*no budget 'quick'.*"),
@@ -447,6 +470,15 @@ def test_a_mistake_in_the_configuration_is_one_line_before_any_job(repository, f
     said = [text for text in run.stderr.splitlines() if not text.startswith("Using workflow specific profile")]
     assert len(said) == 1, run.stderr
     assert re.fullmatch(f"snakemake: {line}", said[0])
+
+
+def test_published_values_that_are_missing_are_an_error_of_the_plan(repository):
+    """Although there are tables and figures that need no other input."""
+    (repository / "config/published.csv").unlink()
+    run = snakemake(repository, "--dry-run", "demo")
+    assert run.returncode == 1
+    assert re.search(r"^snakemake: config/published\.csv: no such file; .*$", run.stderr, re.MULTILINE)
+    assert "Traceback" not in run.stderr
 
 
 def test_a_persons_own_pictures(repository):

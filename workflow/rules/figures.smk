@@ -32,6 +32,7 @@ for name in FIGURES:
                 subcategory="{budget}",
                 labels={"what": "{figure}"},
             ),
+            FIGURE + ".pdf",
             FIGURE + ".png",
         log:
             "results/{budget}/{experiment}/jobs/{figure}.log",
@@ -48,6 +49,7 @@ for name in FIGURES:
                 style=style,
                 energies=figure_energies,
                 dataset=dataset,
+                compared_with=compared_with,
             ),
             stem=subpath(output[0], strip_suffix=".svg"),
         message:

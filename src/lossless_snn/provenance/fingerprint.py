@@ -43,6 +43,8 @@ class Sources:
         covered: Parameters by the dotted names of definitions that bear no mark, but shall count as if they did.
     """
 
+    writer = Writer
+
     def __init__(self, package: Path, covered: Mapping[str, Iterable[str]] = {}) -> None:
         self._package = Package(package)
         self._covered = {name: tuple(parameters) for name, parameters in covered.items()}
@@ -150,7 +152,7 @@ class Sources:
         module = self._package[reference.module]
         prefix = f"{module.name}."
         covered = {name.removeprefix(prefix): p for name, p in self._covered.items() if name.startswith(prefix)}
-        writer = Writer(self._package, module, covered)
+        writer = self.writer(self._package, module, covered)
         if reference.name == ON_IMPORT:
             writer.text.add(f"{self._foreign_effects(module)}")
             return writer.statements(module.loose)

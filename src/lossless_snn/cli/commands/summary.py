@@ -1,23 +1,25 @@
 """`lossless-snn summary`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from ...analysis.figures.style import write
+from ...analysis.figures.style import render
 from ...analysis.figures.summary import draw_summary
-from ...analysis.tables.summary import load_all, write_summary
-from ...config.figure_style import FigureStyle
-from ..results_options import energy_option, published_option, runs_argument
+from ...analysis.tables.summary import load_all, summary_tables
+from ...files.atomic import write_together
+from ..results_options import energy_option, published_option, runs_argument, style_option
 
 
 @click.command()
 @runs_argument
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="summary.csv to write.")
+@style_option
 @published_option
 @energy_option
-def command(runs, out, published, energy) -> None:
+def command(runs, out, style, published, energy) -> None:
     """Write the results of several experiments' runs as one table (CSV, Markdown beside it) and one figure."""
-    experiments, style = load_all(runs, published, energy), FigureStyle()
-    write_summary(experiments, out)
-    write(lambda: draw_summary(experiments, style), style, out.with_suffix(""))
+    experiments = load_all(runs, published, energy)
+    figure = render(partial(draw_summary, experiments), style, out.stem)
+    write_together(out.parent, summary_tables(experiments, out.stem) | figure)
