@@ -99,7 +99,7 @@ rule paper:
     input:
         lambda _: [
             path
-            for name in ["digits-lenet", *published_experiments()]
+            for name in ["digits-lenet", *PUBLISHED_EXPERIMENTS]
             for path in artifacts("paper", name) + negative_spikes("paper", name)
         ],
         expand(SUMMARY + ".md", budget="paper"),

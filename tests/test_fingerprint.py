@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
+from lossless_snn.boundary import covered_by
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 
 COMMANDS = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons", "table", "table-neurons", "summary"]
 FIGURES = ["accuracy_speed", "sparsity", "sops", "energy", "noise", "negative_spikes"]
@@ -422,6 +423,13 @@ def test_a_boundary_is_not_followed_but_what_its_result_can_do_is(of):
     assert of(BOUNDED.replace("setting(name).doubled", "read(name).doubled"), boundary=BOUNDARY) != before
 
 
+def test_the_mark_leaves_the_function_as_it_is():
+    def function():
+        pass
+
+    assert covered_by("recipe")(function) is function
+
+
 def test_sources_without_marks_can_be_given_them(tmp_path):
     marked = Sources(write(tmp_path / "one", {"main.py": BOUNDED, "boundary.py": BOUNDARY}))
     bare = BOUNDED.replace('@covered_by("recipe")\n', "").replace("from .boundary import covered_by\n", "")
@@ -604,7 +612,7 @@ OF_RESULTS = {"table", "table-neurons", "summary", *FIGURE_STEPS}
         ("datasets/places.py", set()),
         ("config/parameters.py", set()),
         ("training/training.py", {"train"}),
-        ("cli/commands/evaluate.py", {"evaluate"}),
+        ("cli/commands/networks/evaluate.py", {"evaluate"}),
         ("simulation/events.py", {"simulate", "compare-neurons"}),
         ("analysis/tables/summary.py", {"summary"}),
         ("analysis/figures/sparsity.py", {"figure sparsity"}),

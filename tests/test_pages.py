@@ -1,4 +1,4 @@
-"""What README and docs/ name is there: commands, options, targets, files, headings. The site builds, and needs no network."""
+"""What README and docs/ name is there: commands, options, targets, files. The site builds, and needs no network."""
 
 import ast
 import re
@@ -55,7 +55,9 @@ COMMANDS = commands()
 def of(program):
     chosen = [entry for entry in COMMANDS if entry[2][0] == program]
     return pytest.mark.parametrize(
-        ("where", "words"), [entry[1:] for entry in chosen], ids=[f"{page}: {' '.join(words)}" for page, _, words in chosen]
+        ("where", "words"),
+        [entry[1:] for entry in chosen],
+        ids=[f"{page}: {' '.join(words)}" for page, _, words in chosen],
     )
 
 
@@ -101,11 +103,25 @@ def test_snakemake_takes_the_options(where, words, monkeypatch):
 
 def test_snakemake_has_a_rule_for_each_target():
     """By one dry run of all of them."""
-    targets = {target for _, _, words in COMMANDS if words[0] == "snakemake" for target in snakemake_options(words).targets}
+    targets = {
+        target for _, _, words in COMMANDS if words[0] == "snakemake" for target in snakemake_options(words).targets
+    }
     targets = {target.replace("/NAME/", "/digits-lenet/") for target in targets}
     assert len(targets) > 3
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--dryrun", "--quiet", "all", "--nolock", "--cores", "1", "--", *sorted(targets)],
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--dryrun",
+            "--quiet",
+            "all",
+            "--nolock",
+            "--cores",
+            "1",
+            "--",
+            *sorted(targets),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -144,7 +160,9 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page):
-    for name in re.findall(r"`((?:src|tests|config|docs|workflow|benchmarks)/[\w./-]+)`", page.read_text(encoding="utf-8")):
+    for name in re.findall(
+        r"`((?:src|tests|config|docs|workflow|benchmarks)/[\w./-]+)`", page.read_text(encoding="utf-8")
+    ):
         if "NAME" not in name:
             assert (ROOT / name).exists(), name
 
@@ -203,7 +221,9 @@ def test_wide_tables_are_turned_and_narrow_ones_stay():
     narrow = "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
     assert tables.shown(narrow) == narrow
     names = [f"q{i}" for i in range(7)]
-    wide = "\n".join(f"| {' | '.join(row)} |" for row in (["p", *names], ["---"] * 8, ["x", *"1234567"], ["y", *"abcdefg"]))
+    wide = "\n".join(
+        f"| {' | '.join(row)} |" for row in (["p", *names], ["---"] * 8, ["x", *"1234567"], ["y", *"abcdefg"])
+    )
     turned = tables.shown(f"Before.\n\n{wide}\n\nAfter.\n").splitlines()
     assert turned[:5] == ["Before.", "", "| p | x | y |", "| --- | ---: | ---: |", "| q0 | 1 | a |"]
     assert turned[-3:] == ["| q6 | 7 | g |", "", "After."]
@@ -214,7 +234,7 @@ def test_a_wide_table_of_several_subjects_becomes_a_table_for_each():
     rows = [heading, ["---"] * 8, ["one", "x", *"123456"], ["one", "y", *"123456"], ["two", "x", *"654321"]]
     turned = tables.shown("".join(f"| {' | '.join(row)} |\n" for row in rows)).splitlines()
     assert turned[:4] == ["**one**", "", "| p | x | y |", "| --- | ---: | ---: |"]
-    assert "**two**" in turned and "| a | 6 |" in turned
+    assert {"**two**", "| a | 6 |"} <= set(turned)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +268,8 @@ def test_the_site_asks_for_nothing_outside(site):
 def test_api_pages_have_what_modules_export(site):
     text = (site / "reference/conversion.html").read_text(encoding="utf-8")
     assert 'id="lossless_snn.conversion.SpikingNetwork"' in text
-    assert "How many" not in text and "Raises" in text
+    assert "How many" not in text
+    assert "Raises" in text
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -87,7 +87,14 @@ def made(tmp_path, monkeypatch):
 def test_what_was_not_trained_is_said(made):
     made("quick", "first", "fp32,,0.34,,,,,,,", "k1,True,0.35,,0.35,,16,,0,67225600")
     assert table_rows() == [
-        ["first", "FP32<br>k = 1", "–<br>–", "90.12<br>91.00", "–<br>– (13)", "not yet trained<br>at the published<br>budget"]
+        [
+            "first",
+            "FP32<br>k = 1",
+            "–<br>–",
+            "90.12<br>91.00",
+            "–<br>– (13)",
+            "not yet trained<br>at the published<br>budget",
+        ]
     ]
 
 

@@ -5,9 +5,10 @@ import math
 from pathlib import Path
 
 import pytest
-from run_directories import compare, write_run
+from run_directories import compare, write_config, write_run
 
-from lossless_snn.analysis.results import load_published
+from lossless_snn.analysis import captions
+from lossless_snn.analysis.published import load_published, read_published
 from lossless_snn.config.energy import read_energies
 from lossless_snn.errors import LosslessError
 from lossless_snn.runs.directory import RunDirectory
@@ -60,7 +61,7 @@ def test_precisions_are_ordered_by_level(tmp_path):
 def test_one_seed_has_no_standard_deviation(tmp_path):
     results = compare(tmp_path, [write_run(tmp_path, "k0", 1)])
     assert math.isnan(results.by_precision.at["k0", "snn_accuracy_std"])
-    assert not results.several_seeds
+    assert not results.has_spread
 
 
 def test_accuracy_curves_count_steps_from_one(two_seeds):
@@ -68,16 +69,18 @@ def test_accuracy_curves_count_steps_from_one(two_seeds):
     assert curves.groupby("time_step")["accuracy"].mean().to_dict() == pytest.approx({1: 0.2, 2: 0.7, 3: 0.9})
 
 
-def test_notes_tell_what_has_not_settled(tmp_path):
+def test_notes_name_what_has_not_settled(tmp_path):
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k0", 1, snn={"settled": False, "settled_images": 3})]
     results = compare(tmp_path, runs)
     assert results.unsettled == ["k0"]
-    assert results.notes == {"k0": "not settled within 3 steps (8 of 10 images were); values at the last step"}
+    assert captions.notes(results) == {
+        "k0": "not settled within 3 steps (8 of 10 images were); values at the last step"
+    }
 
 
-def test_notes_tell_a_limited_test(tmp_path):
+def test_notes_name_a_limited_test(tmp_path):
     results = compare(tmp_path, [write_run(tmp_path, "k0", 0, ann={"images": 500, "test_set": 500})])
-    assert results.notes == {"k0": "spiking network tested on 5 of 500 images only"}
+    assert captions.notes(results) == {"k0": "spiking network tested on 5 of 500 images only"}
 
 
 def test_experiment_that_was_not_published(tmp_path):
@@ -124,11 +127,11 @@ def test_violated_certificate_has_no_results(tmp_path):
         RunDirectory.read(folder)
 
 
-def test_notes_tell_the_published_arithmetic(tmp_path):
+def test_notes_name_the_published_arithmetic(tmp_path):
     certificate = {"mismatches": 2, "mismatches_in_settled_images": 2}
     run = write_run(tmp_path, "k0", 0, snn={"arithmetic": "faithful"}, certificate=certificate)
     results = compare(tmp_path, [run])
-    assert results.notes == {"k0": "simulated in the published code's arithmetic, which is not exact"}
+    assert captions.notes(results) == {"k0": "simulated in the published code's arithmetic, which is not exact"}
 
 
 def test_certificate_of_another_simulation(tmp_path):
@@ -191,8 +194,12 @@ def test_no_runs(tmp_path):
 
 
 def test_published_file_is_missing(tmp_path):
-    with pytest.raises(LosslessError, match=r"nowhere\.csv: No such file"):
+    with pytest.raises(LosslessError, match=r"nowhere\.csv: no such file"):
         load_published(tmp_path / "nowhere.csv", "mnist-lenet", ENERGIES)
+
+
+def test_shipped_published_values_are_in_bounds():
+    assert len(read_published(CONFIG / "published.csv")) == 20
 
 
 def test_published_file_lacks_a_column(tmp_path):
@@ -200,3 +207,43 @@ def test_published_file_lacks_a_column(tmp_path):
     path.write_text("experiment,precision\nmnist-lenet,k0\n")
     with pytest.raises(LosslessError, match="no column ann_accuracy, ann_operations"):
         load_published(path, "mnist-lenet", ENERGIES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.95,", "99.29,", r"line 2: ann_accuracy: input should be less than .*99\.29"),
+        ("0.85,2,", "-0.85,2,", r"line 3: snn_accuracy: input should be greater than .*-0\.85"),
+        ("7000.25", "nan", r"line 3: positive_spikes_per_image: input should be a valid number .*'nan'"),
+        ("1500.5", "many", r"line 3: negative_spikes_per_image: input should be a valid number .*'many'"),
+        (",13,", ",0,", r"line 4: time_steps: input should be greater than or equal to 1"),
+        ("lenet,k1", "lenet,1", r"line 4: precision: "),
+        ("lenet,k1", "lenet,k0", r"mnist-lenet, k0 twice"),
+        (",2500,4000000,9000", ",2500", r"line 4: 10 cells, expected 12"),
+        (",2500,", ",2,500,", r"line 4: 13 cells, expected 12"),
+    ],
+)
+def test_published_value_out_of_bounds(tmp_path, old, new, message):
+    path, _ = write_config(tmp_path)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(LosslessError, match=rf"^{path}: (?i:{message})") as caught:
+        read_published(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_published_file_of_another_encoding(tmp_path):
+    path, _ = write_config(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"mnist", b"mn\xefst"))
+    with pytest.raises(LosslessError, match=r"published\.csv: cannot be read"):
+        read_published(path)
+
+
+def test_experiment_to_be_compared_with_what_was_not_published(tmp_path, monkeypatch):
+    run = write_run(tmp_path, "k0", 0, *[{"experiment": "mine"}] * 2)
+    folder = tmp_path / "config" / "experiments"
+    folder.mkdir(parents=True)
+    shipped = (CONFIG / "experiments" / "mnist-lenet.yaml").read_text()
+    (folder / "mine.yaml").write_text(f"published: mnist-lennet\n{shipped}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LosslessError, match=r"mine\.yaml: published: .*published\.csv has no 'mnist-lennet'"):
+        compare(tmp_path, [run])

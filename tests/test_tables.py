@@ -5,18 +5,14 @@ import json
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from markdown_tables import cells
 from run_directories import compare, write_config, write_run
 
-from lossless_snn.analysis.tables.results import accuracy_by_step, readable, training_curves
-from lossless_snn.cli.commands.table import command
+from lossless_snn.analysis.tables.column import PERCENT, POINTS, Column, hundredths, signed_hundredths
+from lossless_snn.analysis.tables.curves import accuracy_by_step, training_curves
+from lossless_snn.analysis.tables.results import readable
+from lossless_snn.cli.commands.results.table import command
 from lossless_snn.errors import LosslessError
-
-
-def cells(markdown: str) -> dict[str, dict[str, str]]:
-    """The Markdown table by row and column."""
-    lines = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("|")]
-    heading, _, *rows = [[cell.strip() for cell in line] for line in lines]
-    return {row[0]: dict(zip(heading, row, strict=True)) for row in rows}
 
 
 @pytest.fixture
@@ -131,7 +127,7 @@ def test_readable_over_two_seeds(tmp_path, two_seeds):
     assert table["FP32"]["ANN accuracy (%)"] == "90.00 ± 14.14"
     assert table["FP32"]["published (%)"] == "95.00"
     assert table["FP32"]["difference (points)"] == "-5.00"
-    assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"  # noqa: RUF001
+    assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"
     assert "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published)" in text
     assert "seeds 0, 1 (mean ± standard deviation); 5 test images" in text
     assert "the ANN takes 4,000,000 operations an image, 8.000 µJ" in text
@@ -156,7 +152,7 @@ def test_no_image_settled(tmp_path):
     snn = {"settled": False, "settled_images": 0, "settled_step_mean": None, "settled_step_max": None}
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn=snn)]
     table = cells(readable(compare(tmp_path, runs)))
-    assert table["k = 1 †"]["settled step, mean / max"] == "–"  # noqa: RUF001
+    assert table["k = 1 †"]["settled step, mean / max"] == "–"
 
 
 def test_nothing_published_nothing_beside(tmp_path):
@@ -178,7 +174,7 @@ def test_accuracy_that_the_grid_costs(tmp_path):
     table = cells(readable(compare(tmp_path, runs)))
     assert table["k = 0"]["cost of the grid (points)"] == "0.12"
     # Not tested on the same images.
-    assert table["k = 1 †"]["cost of the grid (points)"] == "–"  # noqa: RUF001
+    assert table["k = 1 †"]["cost of the grid (points)"] == "–"
 
 
 def test_neurons_that_had_not_settled(tmp_path):
@@ -186,3 +182,56 @@ def test_neurons_that_had_not_settled(tmp_path):
     text = readable(compare(tmp_path, [write_run(tmp_path, "k1", 0, snn=snn, certificate={"mismatches": 1234})]))
     assert cells(text)["k = 1 †"]["neurons that differ from the ANN's"] == "1,234 of 45,000"
     assert "values at the last step; neurons differ from the ANN's in the other images alone." in text
+
+
+def test_a_wrong_log_leaves_all_tables_as_they_were(tmp_path, two_seeds):
+    out = tmp_path / "tables" / "results.csv"
+    published, energy = write_config(tmp_path)
+    options = [*map(str, two_seeds), "--out", str(out), "--published", str(published), "--energy", str(energy)]
+    (two_seeds[0] / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    with pytest.raises(LosslessError, match=r"history\.csv"):
+        CliRunner().invoke(command, options, catch_exceptions=False)
+    assert not out.parent.exists()
+    (two_seeds[0] / "history.csv").unlink()
+    CliRunner().invoke(command, options, catch_exceptions=False)
+    before = {path: path.read_bytes() for path in out.parent.iterdir()}
+    assert len(before) == 5
+    (two_seeds[2] / "accuracy.txt").write_text("1\n")
+    with pytest.raises(LosslessError, match=r"accuracy\.txt"):
+        CliRunner().invoke(command, options, catch_exceptions=False)
+    assert {path: path.read_bytes() for path in out.parent.iterdir()} == before
+
+
+def column(**fields):
+    return Column("x", "heading", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "text"),
+    [
+        ({"format": hundredths, "unit": PERCENT}, {"x": 0.98765, "x_std": 0.001}, "98.77 ± 0.10"),
+        ({"format": signed_hundredths, "unit": POINTS}, {"x": -0.00001, "x_std": 0.0123}, "+0.00 ± 1.23"),
+        ({}, {"x": 1234567.0, "x_std": 0.0}, "1,234,567"),
+        ({"zero_spread": True}, {"x": 2.0, "x_std": 0.0}, "2 ± 0"),
+        ({"zero_spread": True}, {"x": 2.0, "x_std": float("nan")}, "2"),
+        ({}, {"x": float("nan")}, "–"),
+        ({"instead": ("y",)}, {"x": float("nan"), "y": 3.0}, "3"),
+        ({"quantities": ("y", "z"), "between": " of "}, {"y": 3.0, "z": 1000.0}, "3 of 1,000"),
+        ({"published": "published"}, {"x": 3.0, "x_published": 4.0}, "3 (4)"),
+        ({"published": "published"}, {"x": 3.0, "x_published": float("nan")}, "3"),
+        (
+            {"published": "p", "otherwise_published": ("y", "by z")},
+            {"x": 3.0, "x_published": 4.0, "y": 5.0},
+            "3 (4; 5 by z)",
+        ),
+        ({"published": "p", "otherwise_published": ("y", "by z")}, {"x": 3.0, "x_published": 4.0, "y": 4.0}, "3 (4)"),
+    ],
+)
+def test_cell(fields, row, text):
+    assert column(**fields).cell(pd.Series(row)) == text
+
+
+def test_heading_has_the_unit_and_what_stands_beside():
+    assert column().title(compared=True) == "heading"
+    assert column(unit=PERCENT, published="published").title(compared=True) == "heading (%) (published)"
+    assert column(unit=PERCENT, published="published").title(compared=False) == "heading (%)"

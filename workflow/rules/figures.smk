@@ -32,6 +32,7 @@ for name in FIGURES:
                 subcategory="{budget}",
                 labels={"what": "{figure}"},
             ),
+            FIGURE + ".pdf",
             FIGURE + ".png",
         log:
             "results/{budget}/{experiment}/jobs/{figure}.log",

@@ -12,7 +12,7 @@ def negative_spikes(budget, experiment):
     """What negative spikes buy: figure and table of one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     return [
-        *expand(FIGURE + ".{format}", figure="negative_spikes", format=["svg", "png"], **place),
+        *expand(FIGURE + ".{format}", figure="negative_spikes", format=FORMATS, **place),
         *expand(NEURON_TABLE + ".{format}", format=["csv", "md"], **place),
     ]
 

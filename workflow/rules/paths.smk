@@ -1,10 +1,11 @@
 # Where things lie, and what a rule needs to know of the experiment that its wildcards name.
 
-import csv
 from dataclasses import asdict
 from functools import cache
 from typing import get_args
 
+from lossless_snn.analysis.figures import FIGURES
+from lossless_snn.analysis.published import published_experiments
 from lossless_snn.config.values import BudgetName
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
@@ -20,7 +21,8 @@ TRACKED = [
 ]
 
 PUBLISHED = "config/published.csv"
-FIGURES = list(settings.figures.model_dump())
+# As files, the last for people who read no vector graphics.
+FORMATS = ["svg", "pdf", "png"]
 # Made only when asked for by their paths, or by a target of their own.
 ON_REQUEST = ["noise", "negative_spikes"]
 # One line for each batch and time step (see simulate); FP32 has none.
@@ -127,7 +129,7 @@ def artifacts(budget, experiment):
         *expand(SPIKING, precision=spiking, **runs),
         *expand(LOGS + "/history.csv", precision=settings.precisions, **runs),
         *measures(place),
-        *expand(FIGURE + ".{format}", figure=figures, format=["svg", "png"], **place),
+        *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),
         *expand(TRACKED, **place),
     ]
@@ -138,11 +140,11 @@ def there_is(name):
     return (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()
 
 
-def published_experiments():
-    """Experiments with published numbers for which there is a file."""
-    with open(PUBLISHED, newline="") as file:
-        names = dict.fromkeys(row["experiment"] for row in csv.DictReader(file))
-    return [name for name in names if there_is(name)]
+# Read while planning: where its outputs exist, Snakemake takes a rule that lacks an input for one that is not needed.
+try:
+    PUBLISHED_EXPERIMENTS = [name for name in published_experiments(PUBLISHED) if there_is(name)]
+except LosslessError as error:
+    sys.exit(f"snakemake: {error}")
 
 
 def shown(budget, name, requested):

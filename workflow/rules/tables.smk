@@ -86,6 +86,7 @@ rule summary:
             subcategory="{budget}",
             labels={"what": "summary"},
         ),
+        pdf=SUMMARY + ".pdf",
         png=SUMMARY + ".png",
     log:
         "results/{budget}/jobs/summary.log",
@@ -100,9 +101,10 @@ rule summary:
             energies=energies,
             datasets=datasets,
             compared_with=all_compared_with,
+            style=settings.figures.summary.model_dump_json(),
         ),
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv}"
+        "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
         " --published {input.published} --energy {ENERGY} > {log} 2>&1"

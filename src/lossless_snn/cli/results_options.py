@@ -1,11 +1,24 @@
 """What the commands that read results take: runs, and what to put beside them."""
 
+import json
 from pathlib import Path
 
 import click
 
 from ..config.energy import ENERGY
+from ..config.figure_style import FigureStyle
 from ..config.settings import PUBLISHED
+from ..errors import LosslessError
+from ..files.typed import validate
+
+
+def _style(context: click.Context, parameter: click.Parameter, value: str) -> FigureStyle:
+    try:
+        content = json.loads(value)
+    except ValueError as error:
+        raise LosslessError(f"--style: not JSON ({error})") from None
+    return validate(FigureStyle, content, "--style")
+
 
 runs_argument = click.argument("runs", metavar="RUN_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 published_option = click.option(
@@ -13,4 +26,11 @@ published_option = click.option(
 )
 energy_option = click.option(
     "--energy", type=click.Path(path_type=Path), default=ENERGY, help="What an operation costs."
+)
+style_option = click.option(
+    "--style",
+    default="{}",
+    metavar="JSON",
+    callback=_style,
+    help=f"How figures are drawn: any of {', '.join(FigureStyle.model_fields)}.",
 )

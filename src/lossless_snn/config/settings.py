@@ -1,6 +1,6 @@
 """config/config.yaml as a typed model: what to run, and how."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,6 +60,7 @@ class Figures(Strict):
     energy: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    summary: FigureStyle = FigureStyle()
 
 
 class Settings(Strict):
@@ -96,18 +97,21 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     """
     content = read_yaml(path)
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
-    listed = {"experiments": settings.experiments}
-    listed |= {
-        f"{key}.{budget}": names for key in ("summary", "report") for budget, names in getattr(settings, key).items()
-    }
-    for key, names in listed.items():
+    for key, names in _listed(settings).items():
         for name in names:
             if not (folder / f"{name}.yaml").is_file():
                 known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
-    for name in settings.experiments:
-        requested_experiment(name, settings.budget, folder)
+            if key == "experiments":
+                requested_experiment(name, settings.budget, folder)
     return settings
+
+
+def _listed(settings: Settings) -> dict[str, Iterable[str]]:
+    """Experiments by the key that names them, those to run first."""
+    listed = {"experiments": settings.experiments}
+    listed |= {f"summary.{budget}": names for budget, names in settings.summary.items()}
+    return listed | {f"report.{budget}": names for budget, names in settings.report.items()}
 
 
 def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:

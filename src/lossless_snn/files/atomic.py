@@ -60,7 +60,7 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-def write_together(folder: str | Path, texts: Mapping[str, str]) -> None:
+def write_together(folder: str | Path, contents: Mapping[str, str | bytes]) -> None:
     """Write files that belong together, by their names in `folder`: all of them, or none.
 
     Where one cannot be written or renamed, the files that were there before are there again. Where
@@ -68,13 +68,13 @@ def write_together(folder: str | Path, texts: Mapping[str, str]) -> None:
     a new file never stands beside an old one. Raises LosslessError where they cannot be written.
     """
     folder = Path(folder)
-    new = {name: folder / f".{name}.{os.getpid()}.partial" for name in texts}
+    new = {name: folder / f".{name}.{os.getpid()}.partial" for name in contents}
     _make_folder(folder)
     with _writing(folder, folder, *new.values()), ExitStack() as undo:
-        for name, text in texts.items():
+        for name, content in contents.items():
             undo.callback(new[name].unlink, missing_ok=True)
-            new[name].write_text(text, encoding="utf-8")
-        old = {name: folder / f".{name}.{os.getpid()}.old" for name in texts if (folder / name).is_file()}
+            new[name].write_bytes(content if isinstance(content, bytes) else content.encode())
+        old = {name: folder / f".{name}.{os.getpid()}.old" for name in contents if (folder / name).is_file()}
         for name, kept in old.items():
             os.replace(folder / name, kept)
             undo.callback(os.replace, kept, folder / name)

@@ -25,7 +25,9 @@ def headline_table() -> str:
     """A row for each experiment and budget, in it a line for each precision; notes below, as far as they apply."""
     lines = [COLUMNS, tuple("---" if place < 2 else "---:" for place in range(len(COLUMNS))), *_rows()]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    notes = ["M: millions, one for each neuron, test image and seed."] if " M" in table.replace(_HARD_SPACE, " ") else []
+    notes = (
+        ["M: millions, one for each neuron, test image and seed."] if " M" in table.replace(_HARD_SPACE, " ") else []
+    )
     notes += ["±: standard deviation over seeds."] if "±" in table else []
     if MARK in table:
         notes.append(

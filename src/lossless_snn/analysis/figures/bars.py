@@ -1,20 +1,53 @@
-"""Pairs of horizontal bars, ours and published, for every spiking precision."""
+"""Pairs of horizontal bars, ours and published, for every spiking precision, and their numbers beside the axes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import Patch
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import MaxNLocator
 
 from ...config.figure_style import FigureStyle
+from ..captions import marked_title
 from ..results import Results
-from .style import INK, MUTED, colours
+from .style import INK, MUTED, ROUND, colours
 
 _HEIGHT = 0.37
 _PUBLISHED = {"facecolor": "white", "edgecolor": MUTED, "hatch": "////", "linewidth": 0.8}
-_COUNT = "{:,.0f}".format
+_COUNTS = ((1e9, "billions"), (1e6, "millions"), (1e4, "thousands"))
+_JOULES = ((1, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"))
+
+
+class Scale(NamedTuple):
+    """The one unit of an axis and of the numbers at it."""
+
+    unit: str
+    size: float
+    decimals: int = 0
+
+    def label(self, quantity: str) -> str:
+        """The axis's label."""
+        return f"{quantity} ({self.unit})" if self.unit else quantity
+
+    def number(self, value: float) -> str:
+        """A value in this unit, without it."""
+        return f"{value / self.size:,.{self.decimals}f}"
+
+
+def count_scale(most: float) -> Scale:
+    """For an axis that counts up to `most`."""
+    words = [(size, word) for size, word in _COUNTS if most >= size]
+    size, word = words[0] if words else (1, "")
+    return Scale(word, 1e3 if word == "thousands" else size)
+
+
+def joule_scale(most: float) -> Scale:
+    """For an axis of energies up to `most`, which gets three or four digits."""
+    size, unit = next((pair for pair in _JOULES if most >= pair[0]), _JOULES[-1])
+    return Scale(unit, size, 3 if most < 10 * size else 2 if most < 100 * size else 1)
 
 
 def spiking_rows(results: Results) -> pd.DataFrame:
@@ -27,14 +60,13 @@ def draw_pairs(
     results: Results,
     style: FigureStyle,
     quantity: str,
-    whole: float | None = None,
+    number: Callable[[float], str],
     direction: int = 1,
-    form: Callable[[float], str] = _COUNT,
 ) -> None:
-    """Draw `quantity`, a pair of bars a precision from the top down, with its number at each bar's end.
+    """Draw `quantity`, a pair of bars a precision from the top down, and the `number` of each.
 
-    The number, in the format `form`, is followed by its share of `whole`, if that is given.
-    `direction` -1 draws to the left.
+    Numbers stand right of the axes, where they cross nothing. `direction` -1 draws to the left, and has them at the
+    bars' ends.
     """
     table = spiking_rows(results)
     palette = colours(list(table.index), style.palette)
@@ -46,59 +78,65 @@ def draw_pairs(
         places - shift,
         table[quantity] * direction,
         _HEIGHT,
-        xerr=table[f"{quantity}_std"].fillna(0) if results.several_seeds else None,
+        xerr=table[f"{quantity}_std"].fillna(0) if results.has_spread else None,
         color=[palette[precision] for precision in table.index],
         edgecolor=INK,
         linewidth=0.8,
         error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2},
     )
-    _label(axes, ours, table[quantity], form, whole, INK)
-    if len(theirs):
-        bars = axes.barh(places[theirs.index] + _HEIGHT / 2, theirs * direction, _HEIGHT, **_PUBLISHED)
-        _label(axes, bars, theirs, form, whole, MUTED)
-    axes.set_yticks(places, [results.marked_title(precision) for precision in table.index])
+    published = axes.barh(places[theirs.index] + _HEIGHT / 2, theirs * direction, _HEIGHT, **_PUBLISHED)
+    for bars, values, colour in ((ours, table[quantity], INK), (published, theirs, MUTED)):
+        texts = [number(value) for value in values]
+        if direction < 0:
+            axes.bar_label(bars, texts, padding=3, color=colour)
+            continue
+        width = max((TextPath((0, 0), text, size=style.font_size).get_extents().width for text in texts), default=0)
+        for bar, text in zip(bars, texts, strict=True):
+            axes.annotate(
+                text,
+                (1, bar.get_y() + bar.get_height() / 2),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(6 + width, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                color=colour,
+            )
+    axes.set_yticks(places, [marked_title(results, precision) for precision in table.index])
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.set_ylim(len(table) - 0.45, -0.55)
 
 
-def _label(
-    axes: Axes,
-    bars: BarContainer,
-    values: pd.Series,
-    form: Callable[[float], str],
-    whole: float | None,
-    colour: str,
-) -> None:
-    labels = [form(value) + (f" ({value / whole:.0%})" if whole else "") for value in values]
-    # On white, so that a number stays legible where it crosses a line.
-    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    axes.bar_label(bars, labels, padding=4, color=colour, bbox=background)
-
-
-def count_axis(axes: Axes, least: float, most: float, label: str, unit: str = "") -> None:
-    """The axis that counts, without signs, from `least` to `most`; `unit` stands at each of its numbers."""
-    prefixed = EngFormatter(unit, sep=" ")
+def scaled_axis(axes: Axes, least: float, most: float, label: str, scale: Scale) -> None:
+    """The axis of the bars, from `least` to `most`, in one unit and without signs."""
     axes.set_xlim(least, most)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(lambda value, position: prefixed(abs(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
+    axes.xaxis.set_major_formatter(lambda value, position: f"{abs(value) / scale.size:,.6g}")
     axes.set_xlabel(label)
 
 
-def add_key(
-    axes: Axes,
-    results: Results,
-    reference: float,
-    meaning: str,
-    form: Callable[[float], str] = _COUNT,
-    theirs: str = "published",
+def add_reference(
+    axes: Axes, results: Results, style: FigureStyle, reference: float, meaning: str, theirs: str = "published"
 ) -> None:
     """A dashed line across all bars at `reference`, and above the axes the legend for it and for the bars.
 
     `theirs` is what the second bar of each pair shows.
     """
-    line = axes.axvline(reference, color=INK, linestyle="--", linewidth=1.2, label=f"{meaning}: {form(reference)}")
-    handles = [line]
+    handles = [axes.axvline(reference, color=INK, linestyle="--", linewidth=1.2)]
+    labels = [meaning]
     if not results.published.empty:
-        handles = [Patch(facecolor=MUTED, edgecolor=INK, label="ours"), Patch(label=theirs, **_PUBLISHED), line]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.2)
+        palette = colours(list(spiking_rows(results).index), style.palette)
+        ours = tuple(Patch(facecolor=colour, edgecolor=INK, linewidth=0.8) for colour in palette.values())
+        handles, labels = [ours, Patch(**_PUBLISHED), *handles], ["ours", theirs, *labels]
+    axes.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2 if style.narrow else 3,
+        columnspacing=1.2,
+        frameon=False,
+        borderaxespad=0.2,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
+    )

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,8 +9,10 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from ...config.figure_style import FigureStyle
 from ...runs.neurons import NEURONS
+from .. import captions
 from ..comparison import load_comparison
-from ..results import Results, precision_title
+from ..results import Results
+from .curves import draw_curve, mean_and_spread
 from .style import INK, colours, new_figure
 
 _NAMES = {
@@ -30,66 +31,69 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     Steps are on a logarithmic axis, and so are the errors that are left: accuracies near 100 %
     are drawn further apart.
     """
-    curves = load_comparison(results)
-    images, steps = int(curves["images"].iloc[0]), int(curves["time_step"].max())
+    comparison = load_comparison(results)
+    images, steps = int(comparison["images"].iloc[0]), int(comparison["time_step"].max())
     note = (
         f"The same {images:,} test images for all. Integrate-and-fire: reset by subtraction, the image at every "
         "step, the output averaged."
     )
-    figure = new_figure(results, style, "What negative spikes buy", note, of_logs=False)
-    curves = curves.assign(accuracy=100 * curves["accuracy"], ann_accuracy=100 * curves["ann_accuracy"])
-    precisions = list(curves["precision"].unique())
+    subtitle = captions.figure_subtitle(results, captions.RANGE)
+    figure = new_figure(style, "What negative spikes buy", subtitle, [note])
+    precisions = list(comparison["precision"].unique())
     # A legend of the figure's own would lie on its title.
-    grid = figure.add_gridspec(2, len(precisions), height_ratios=(1, 18))
+    grid = figure.add_gridspec(2, len(precisions), height_ratios=(2 if style.narrow else 1, 18))
     key, first = figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, 0])
     panels = [first]
     panels += [figure.add_subplot(grid[1, i], sharex=first, sharey=first) for i in range(1, len(precisions))]
-    palette = colours(list(NEURONS), style.palette)
+    palette = colours(NEURONS, style.palette)
+    highest = 0.0
     for axes, precision in zip(panels, precisions, strict=True):
-        _panel(axes, curves[curves["precision"] == precision], palette)
-        axes.set(title=precision_title(precision), xlabel="time step", ylabel="")
+        highest = max(highest, _panel(axes, comparison[comparison["precision"] == precision], palette))
+        axes.set(title=captions.precision_title(precision))
         axes.label_outer()
+    panels[len(panels) // 2].set_xlabel("time step")
     first.set_ylabel("accuracy (%)")
-    _scale(first, curves, images, steps)
+    _scale(first, highest, images, steps, style)
     handles = [Line2D([], [], color=palette[n], linestyle=_DASHES[n], linewidth=1.8, label=_NAMES[n]) for n in NEURONS]
     handles.append(Line2D([], [], label="the ANN", **_ANN))
     key.set_axis_off()
     legend = key.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(0, 0.5), ncols=4, frameon=False, borderpad=0
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(0, 0.5),
+        ncols=2 if style.narrow else 4,
+        frameon=False,
+        borderpad=0,
     )
     # Longer than the panels on a narrow figure, it must not push them aside.
     legend.set_in_layout(False)
     return figure
 
 
-def _panel(axes: Axes, curves: pd.DataFrame, palette: dict[str, tuple]) -> None:
-    axes.axhline(curves["ann_accuracy"].mean(), **_ANN)
+def _panel(axes: Axes, comparison: pd.DataFrame, palette: dict[str, tuple]) -> float:
+    """Draw one precision; returns the highest accuracy in it, in per cent."""
+    ann = 100 * comparison["ann_accuracy"].mean()
+    axes.axhline(ann, **_ANN)
+    highest = ann
     for neuron in NEURONS:
-        sns.lineplot(
-            curves[curves["neuron"] == neuron],
-            x="time_step",
-            y="accuracy",
-            errorbar="sd",
-            legend=False,
-            color=palette[neuron],
-            linestyle=_DASHES[neuron],
-            linewidth=1.8,
-            ax=axes,
-        )
+        curve = mean_and_spread(comparison[comparison["neuron"] == neuron], "time_step", "range")
+        draw_curve(axes, curve, color=palette[neuron], linestyle=_DASHES[neuron], linewidth=1.8)
+        highest = max(highest, curve[["mean", "most"]].max(axis=None))
+    return highest
 
 
-def _scale(axes: Axes, curves: pd.DataFrame, images: int, steps: int) -> None:
+def _scale(axes: Axes, highest: float, images: int, steps: int, style: FigureStyle) -> None:
     """Both axes, shared by all panels. Where no image is wrong, half an image is drawn as wrong."""
     least = 50 / images
     axes.set_xscale("log")
     axes.set_xlim(1, max(steps, 2))
-    axes.xaxis.set_major_locator(FixedLocator([step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500) if step <= steps]))
+    ticks = (1, 10, 100) if style.narrow else (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    axes.xaxis.set_major_locator(FixedLocator([step for step in ticks if step <= steps]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_yscale(
         "function", functions=(lambda y: -np.log10(np.maximum(100 - y, least)), lambda y: 100 - 10.0 ** -np.asarray(y))
     )
-    most = curves[["accuracy", "ann_accuracy"]].max(axis=None)
-    axes.set_ylim(0, 100 - max(0.7 * (100 - most), least))
+    axes.set_ylim(0, 100 - max(0.7 * (100 - highest), least))
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if tick <= axes.get_ylim()[1]]))
     axes.yaxis.set_major_formatter("{x:g}")

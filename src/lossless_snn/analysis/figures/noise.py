@@ -1,37 +1,32 @@
 """Robustness to input noise: accuracy against the noise ratio, for every precision."""
 
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...config.figure_style import FigureStyle
-from ..results import Results, precision_title
-from .style import INK, MARKERS, colours, new_figure
+from .. import captions
+from ..results import Results
+from .curves import draw_curve, mean_and_spread
+from .style import INK, add_legend, line_styles, new_figure
 
 
 def draw(results: Results, style: FigureStyle) -> Figure:
-    """A line a precision, FP32's dashed, with a band of a standard deviation over the draws of the noise."""
-    curves = results.noise_curves.assign(accuracy=lambda frame: 100 * frame["accuracy"])
-    precisions = list(curves["precision"].unique())
-    looks = {"fp32": {"color": INK, "linestyle": "--", "marker": "x", "markeredgewidth": 1.5}}
-    palette = colours([precision for precision in precisions if precision != "fp32"], style.palette)
-    for i, (precision, colour) in enumerate(palette.items()):
-        looks[precision] = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "markeredgecolor": INK}
-    draws = curves["noise_seed"].nunique()
+    """A line a precision, with a band of a standard deviation over the draws of the noise."""
+    tests = results.noise_curves
+    draws = tests["noise_seed"].nunique()
     note = f"Lines: means, bands: ± standard deviation, over {draws} draws of the noise, the same for all networks."
-    figure = new_figure(results, style, "Robustness to input noise", note, of_logs=False)
+    figure = new_figure(style, "Robustness to input noise", captions.figure_subtitle(results), [note])
     axes = figure.subplots()
     handles = []
-    for precision in precisions:
-        look = {"linewidth": 1.7, "markersize": 6, **looks[precision]}
-        tests = curves[curves["precision"] == precision]
-        # Its own white edges would hide the crosses.
-        look.setdefault("markeredgecolor", look["color"])
-        sns.lineplot(tests, x="ratio", y="accuracy", errorbar="sd", legend=False, ax=axes, **look)
-        means = tests.groupby("ratio")["accuracy"].mean()
-        text = f"{precision_title(precision)}: {means.iloc[0]:.2f}% → {means.iloc[-1]:.2f}%"
-        handles.append(Line2D([], [], label=text, **look))
-    axes.set(xlabel="noise ratio r (pixels times 1 + u, u uniform in ±r/2)", ylabel="accuracy (%)")
-    axes.set_xticks(sorted(curves["ratio"].unique()))
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, borderaxespad=0)
+    for precision, line in line_styles(list(tests["precision"].unique()), style.palette).items():
+        edge = {"markeredgewidth": 1.5} if precision == "fp32" else {"markeredgecolor": INK}
+        line = {**line, **edge, "linewidth": 1.7, "markersize": 6}
+        curve = mean_and_spread(tests[tests["precision"] == precision], "ratio", "deviation")
+        draw_curve(axes, curve, clip_on=False, **line)
+        values = "" if style.narrow else f": {curve['mean'].iloc[0]:.2f}% → {curve['mean'].iloc[-1]:.2f}%"
+        handles.append(Line2D([], [], label=captions.precision_title(precision) + values, **line))
+    ratios = sorted(tests["ratio"].unique())
+    axes.set(xlabel="noise ratio r (pixels times 1 + u, u uniform in ±r/2)", ylabel="accuracy (%)", xticks=ratios)
+    axes.set_ylim(max(axes.get_ylim()[0], 0), min(axes.get_ylim()[1], 100))
+    add_legend(axes, handles, style, columns=len(handles))
     return figure

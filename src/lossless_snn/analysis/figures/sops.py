@@ -3,20 +3,22 @@
 from matplotlib.figure import Figure
 
 from ...config.figure_style import FigureStyle
+from .. import captions
 from ..results import Results
-from .bars import add_key, count_axis, draw_pairs, spiking_rows
+from .bars import add_reference, count_scale, draw_pairs, scaled_axis, spiking_rows
 from .style import new_figure
 
 
 def draw(results: Results, style: FigureStyle) -> Figure:
     """A pair of bars a precision, ours and published, and the ANN's operations as a line."""
-    figure = new_figure(results, style, "Computing operations of the spiking networks")
+    title = "Computing operations of the spiking networks, and their share of the ANN's"
+    figure = new_figure(style, title, captions.figure_subtitle(results), captions.footnotes(results))
     axes = figure.subplots()
     ann = results.first.ann_operations
-    draw_pairs(axes, results, style, "operations_per_image", whole=ann)
-    table = spiking_rows(results)
-    largest = table[["operations_per_image", "operations_per_image_published"]].max(axis=None)
-    # Beyond the longest bar there must be room for its number.
-    count_axis(axes, 0, max(1.3 * largest, 1.15 * ann), "synaptic operations an image (share of the ANN's operations)")
-    add_key(axes, results, ann, "the ANN's operations")
+    draw_pairs(axes, results, style, "operations_per_image", lambda value: f"{value:,.0f} ({value / ann:.0%})")
+    largest = spiking_rows(results)[["operations_per_image", "operations_per_image_published"]].max(axis=None)
+    most = max(largest, ann)
+    scale = count_scale(most)
+    scaled_axis(axes, 0, 1.04 * most, scale.label("synaptic operations an image"), scale)
+    add_reference(axes, results, style, ann, f"the ANN's operations: {ann:,}")
     return figure

@@ -1,58 +1,57 @@
 """What all figures share: colours, sizes, titles, and files whose bytes depend on nothing but their content."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from textwrap import wrap
+from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ...config.figure_style import FigureStyle
-from ...files.atomic import replacing
-from ..results import Results
 
 INK = "#1a1a1a"
 MUTED = "#5f5f5f"
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+ROUND = (1, 2, 2.5, 5, 10)
+"""What the distance of two ticks begins with."""
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1.2)), (0, (8, 2, 2, 2)))
 
 # Darker or lighter than this, a colour is lost on black text or on white paper.
 _DARKEST, _LIGHTEST = 0.1, 0.78
 # Without dates and versions the same results give the same bytes.
-_METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+_METADATA = {
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".png": {"Software": None},
+}
 
 
-def render(draw: Callable[[Results, FigureStyle], Figure], results: Results, style: FigureStyle, stem: Path) -> None:
-    """Draw a figure of one experiment's results and write it as STEM.svg and STEM.png."""
-    write(lambda: draw(results, style), style, stem)
-
-
-def write(draw: Callable[[], Figure], style: FigureStyle, stem: Path) -> None:
-    """Draw a figure and write it as STEM.svg and STEM.png."""
+def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str) -> dict[str, bytes]:
+    """Draw a figure; its content in every format, by file name: STEM.svg, STEM.pdf and STEM.png."""
+    contents = {}
     with mpl.rc_context(_settings(style)):
-        figure = draw()
+        figure = draw(style)
         for suffix, metadata in _METADATA.items():
-            with replacing(f"{stem}{suffix}") as partial:
-                figure.savefig(partial, format=suffix[1:], metadata=metadata)
+            buffer = BytesIO()
+            figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+            contents[f"{stem}{suffix}"] = buffer.getvalue()
+    return contents
 
 
-def new_figure(results: Results, style: FigureStyle, title: str, *notes: str, of_logs: bool = True) -> Figure:
-    """An empty figure of the style's size, titled with what it shows and for which experiment and budget.
-
-    `notes` stand below it and, where it shows what the logs of the simulations say, those on
-    precisions (not settled, ...).
-    """
+def new_figure(style: FigureStyle, title: str, subtitle: str = "", notes: Sequence[str] = ()) -> Figure:
+    """An empty figure of the style's size: title and subtitle above, where the style has them, the notes below."""
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
-    seeds = int(results.by_precision["seeds"].max())
-    spread = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
-    fewer = f"; {results.tested_on}" if results.first.images < results.first.test_set else ""
-    heading = [title, *_wrapped(results.subject + spread + fewer, style)]
-    figure.suptitle("\n".join(heading), x=0.01, ha="left", linespacing=1.4)
-    notes = (*notes, *results.footnotes) if of_logs else notes
-    footnotes = [line for footnote in notes for line in _wrapped(footnote, style)]
-    if footnotes:
-        figure.supxlabel("\n".join(footnotes), x=0.01, ha="left")
+    if style.title:
+        heading = "\n".join(line for text in (title, subtitle) for line in _wrapped(text, style))
+        figure.suptitle(heading, x=0.01, ha="left", linespacing=1.4)
+    if notes:
+        footnotes = "\n".join(line for note in notes for line in _wrapped(note, style))
+        figure.supxlabel(footnotes, x=0.01, ha="left")
     return figure
 
 
@@ -61,11 +60,29 @@ def _wrapped(text: str, style: FigureStyle) -> list[str]:
     return wrap(text, int(style.width * 72 / (0.55 * style.font_size)))
 
 
-def colours(precisions: list[str], palette: str) -> dict[str, tuple[float, float, float]]:
-    """A colour for each precision, from dark to light."""
+def colours(names: Sequence[str], palette: str) -> dict[str, tuple[float, float, float]]:
+    """A colour for each name, from dark to light."""
     colour_map = sns.color_palette(palette, as_cmap=True)
-    spacing = (_LIGHTEST - _DARKEST) / max(len(precisions) - 1, 1)
-    return {precision: colour_map(_DARKEST + i * spacing)[:3] for i, precision in enumerate(precisions)}
+    spacing = (_LIGHTEST - _DARKEST) / max(len(names) - 1, 1)
+    return {name: colour_map(_DARKEST + i * spacing)[:3] for i, name in enumerate(names)}
+
+
+def line_styles(precisions: Sequence[str], palette: str) -> dict[str, dict[str, Any]]:
+    """Colour, dashes and marker of each precision, the same in all figures and different without colour, too."""
+    spiking = [precision for precision in precisions if precision != "fp32"]
+    lines = {"fp32": {"color": INK, "linestyle": "-", "marker": "x"}}
+    for i, (precision, colour) in enumerate(colours(spiking, palette).items()):
+        dashes, marker = _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)]
+        lines[precision] = {"color": colour, "linestyle": dashes, "marker": marker}
+    return {precision: lines[precision] for precision in precisions}
+
+
+def add_legend(axes: Axes, handles: Sequence[Line2D], style: FigureStyle, columns: int = 2) -> None:
+    """The legend beside the axes; on a narrow figure above them, in so many columns."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+    if style.narrow:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns, "columnspacing": 1.2}
+    axes.legend(handles=handles, frameon=False, borderaxespad=0, **place)
 
 
 def _settings(style: FigureStyle) -> dict[str, object]:
@@ -95,4 +112,6 @@ def _settings(style: FigureStyle) -> dict[str, object]:
         "hatch.linewidth": 0.7,
         "svg.fonttype": "none",
         "svg.hashsalt": "lossless-snn",
+        # TrueType, which publishers take and editors edit; the default, Type 3, is neither.
+        "pdf.fonttype": 42,
     }

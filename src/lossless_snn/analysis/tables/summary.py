@@ -9,20 +9,22 @@ import pandas as pd
 from ...config.energy import ENERGY
 from ...config.settings import PUBLISHED
 from ...errors import LosslessError
-from ...files.atomic import replacing, write_text
+from .. import captions
 from ..results import Results, load_results
-from .results import ABSENT, COLUMNS, tidy
+from .column import filled, markdown
+from .results import COLUMNS, tidy
 
-_SHOWN = (
-    "ANN accuracy (%)",
-    "SNN accuracy (%)",
-    "published (%)",
-    "difference (points)",
-    "time steps",
-    "positive / negative spikes an image",
-    "operations an image",
-    "neurons that differ from the ANN's",
+SHOWN = (
+    "ann_accuracy",
+    "snn_accuracy",
+    "snn_accuracy_published",
+    "snn_accuracy_difference",
+    "time_steps",
+    "spikes_per_image",
+    "operations_per_image",
+    "mismatches",
 )
+"""The columns of results.md that summary.md has, too."""
 
 
 def load_all(
@@ -42,27 +44,22 @@ def load_all(
     return found
 
 
-def write_summary(experiments: tuple[Results, ...], path: Path) -> None:
-    """Write every number of every experiment to `path`, CSV, and a table for people beside it."""
-    with replacing(path) as partial:
-        pd.concat([tidy(results) for results in experiments]).to_csv(partial, index=False)
-    write_text(path.with_suffix(".md"), readable(experiments))
+def summary_tables(experiments: tuple[Results, ...], stem: str) -> dict[str, str]:
+    """By file name, every number of every experiment, STEM.csv, and a table for people, STEM.md."""
+    everything = pd.concat([tidy(results) for results in experiments])
+    return {f"{stem}.csv": everything.to_csv(index=False), f"{stem}.md": readable(experiments)}
 
 
 def readable(experiments: tuple[Results, ...]) -> str:
     """The summary for people: a row an experiment and precision, then what each was trained and tested on."""
-    columns = [column for column in COLUMNS if column.heading in _SHOWN]
     rows = [
-        {"experiment": results.first.experiment, "precision": results.marked_title(precision)}
-        | {column.title(compared=True): column.cell(row) for column in columns}
+        ({"experiment": results.first.experiment, "precision": captions.marked_title(results, precision)}, row)
         for results in experiments
         for precision, row in results.by_precision.iterrows()
     ]
-    table = pd.DataFrame(rows)
-    table = table.loc[:, (table != ABSENT).any()]
-    alignment = ["left", "left", *["right"] * (table.shape[1] - 2)]
-    lines = [table.to_markdown(index=False, disable_numparse=True, colalign=alignment), ""]
+    columns = filled([COLUMNS[key] for key in SHOWN], rows)
+    lines = [markdown(columns, rows, compared=True), ""]
     for results in experiments:
-        lines.append(f"- {results.subject}; {results.seeded}; {results.tested_on}")
-        lines += [f"  - {footnote}" for footnote in results.footnotes]
+        lines.append(f"- {captions.summary_entry(results)}")
+        lines += [f"  - {footnote}" for footnote in captions.footnotes(results)]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,66 @@
+"""What was published, config/published.csv: its rows as typed records, and as a data frame beside our results."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..config.energy import OperationEnergies
+from ..config.settings import PUBLISHED
+from ..config.values import Precision
+from ..errors import LosslessError
+from ..files.records import Amount, Positive, Record, Share, described, read_csv
+
+
+class PublishedRow(Record):
+    """One published network. An empty cell is a value that was not published, or that FP32 does not have."""
+
+    experiment: str = described("Name of the experiment, a file in config/experiments or of one's own")
+    precision: Precision = described("fp32, or k<N> for the quantiser's level N")
+    ann_accuracy: Share | None = described("Share of the test images that the ANN predicts right", "1")
+    snn_accuracy: Share | None = described("The same of the spiking network", "1")
+    time_steps: Positive | None = described("Steps after which the accuracy is final, as the publication says", "steps")
+    time_steps_from_log: Positive | None = described("The same, as the published logs say", "steps")
+    simulated_steps: Positive | None = described("Time steps simulated", "steps")
+    sops_per_image: Amount | None = described("Synaptic operations, mean over the images", "operations")
+    positive_spikes_per_image: Amount | None = described("Positive spikes, mean over the images", "spikes")
+    negative_spikes_per_image: Amount | None = described("Negative spikes, mean over the images", "spikes")
+    ann_operations: Positive | None = described("Operations of one pass, three a multiply-accumulate", "operations")
+    neurons: Positive | None = described("Outputs of all layers but the last", "neurons")
+
+
+def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
+    """The rows of published.csv, in the file's order.
+
+    Raises:
+        LosslessError: One line naming file, row and column, where the file or a column is missing, a value is
+            out of its bounds, or a network is there twice.
+    """
+    rows = read_csv(PublishedRow, Path(path), "the published values belong there, or where --published says")
+    seen = set()
+    for row in rows:
+        if (row.experiment, row.precision) in seen:
+            raise LosslessError(f"{path}: {row.experiment}, {row.precision} twice")
+        seen.add((row.experiment, row.precision))
+    return rows
+
+
+def published_experiments(path: str | Path = PUBLISHED) -> list[str]:
+    """The experiments that something was published of, in the file's order; raises as `read_published` does."""
+    return list(dict.fromkeys(row.experiment for row in read_published(path)))
+
+
+def load_published(path: str | Path, experiment: str, energies: OperationEnergies) -> pd.DataFrame:
+    """What was published of `experiment`, and what follows from it: a row a precision, indexed by it.
+
+    The columns are those of `PublishedRow`, NaN where a cell is empty, then `operations_share` (operations of the
+    spiking network / those of the ANN) and both networks' energies in joules, `ann_energy_joules` and
+    `snn_energy_joules`. No rows where nothing was published. Raises LosslessError as `read_published` does.
+    """
+    rows = [row.model_dump() for row in read_published(path) if row.experiment == experiment]
+    table = pd.DataFrame(rows, columns=list(PublishedRow.model_fields)).set_index("precision")
+    numbers = table.columns.drop("experiment")
+    table[numbers] = table[numbers].astype(float)
+    table["operations_share"] = table["sops_per_image"] / table["ann_operations"]
+    table["ann_energy_joules"] = energies.of_ann(table["ann_operations"])
+    table["snn_energy_joules"] = energies.of_snn(table["sops_per_image"])
+    return table
