@@ -21,10 +21,10 @@ from typing import Any
 from mutation import Mutant, mutants
 
 from lossless_snn.files import typed
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
-from lossless_snn.provenance.namespaces import Package, Reference
-from lossless_snn.provenance.syntax import Writer
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.code.namespaces import Package, Reference
+from lossless_snn.provenance.code.syntax import Writer
 
 # Those that parameters cover by their values. What "input" covers are files, known by their digests, and "code" is
 # the fingerprint itself.

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lossless_snn.provenance.fingerprint import PACKAGE
+from lossless_snn.provenance.code.fingerprint import PACKAGE
 
 ROOT = Path(__file__).parents[1]
 PHASES = [{"epochs": 2, "learning_rate": 0.01}, {"epochs": 3, "learning_rate": 0.001}]

@@ -13,7 +13,7 @@ from run_directories import compare, write_config, write_run
 
 from lossless_snn.analysis.figures import FIGURES, accuracy_speed, energy, negative_spikes, noise, sops, sparsity
 from lossless_snn.analysis.figures.style import colours
-from lossless_snn.cli.commands.figure import command
+from lossless_snn.cli.commands.results.figure import command
 from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lossless_snn.boundary import covered_by
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 
 COMMANDS = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons", "table", "table-neurons", "summary"]
 FIGURES = ["accuracy_speed", "sparsity", "sops", "energy", "noise", "negative_spikes"]
@@ -613,7 +613,7 @@ OF_RESULTS = {"table", "table-neurons", "summary", *FIGURE_STEPS}
         ("datasets/places.py", set()),
         ("config/parameters.py", set()),
         ("training/training.py", {"train"}),
-        ("cli/commands/evaluate.py", {"evaluate"}),
+        ("cli/commands/networks/evaluate.py", {"evaluate"}),
         ("simulation/events/kernel.py", {"simulate", "compare-neurons"}),
         ("analysis/tables/summary.py", {"summary"}),
         ("analysis/figures/sparsity.py", {"figure sparsity"}),

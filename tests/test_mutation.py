@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from mutation import Mutant, mutants
 
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
-from lossless_snn.provenance.namespaces import Package, Reference
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.code.namespaces import Package, Reference
 
 
 def traced(folder: Path, few: bool) -> dict[str, dict[str, list[int]]]:

@@ -1,4 +1,4 @@
-"""What README and docs/ name is there: commands, options, targets, files, headings. The site builds, and needs no network."""
+"""What README and docs/ name is there: commands, options, targets, files. The site builds, and needs no network."""
 
 import re
 import shlex
@@ -202,7 +202,7 @@ def test_a_wide_table_of_several_subjects_becomes_a_table_for_each():
     rows = [heading, ["---"] * 8, ["one", "x", *"123456"], ["one", "y", *"123456"], ["two", "x", *"654321"]]
     turned = tables.shown("".join(f"| {' | '.join(row)} |\n" for row in rows)).splitlines()
     assert turned[:4] == ["**one**", "", "| p | x | y |", "| --- | ---: | ---: |"]
-    assert "**two**" in turned and "| a | 6 |" in turned
+    assert {"**two**", "| a | 6 |"} <= set(turned)
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,8 @@ def test_the_site_asks_for_nothing_outside(site):
 def test_api_pages_have_what_modules_export(site):
     text = (site / "reference/conversion.html").read_text(encoding="utf-8")
     assert 'id="lossless_snn.conversion.SpikingNetwork"' in text
-    assert "How many" not in text and "Raises" in text
+    assert "How many" not in text
+    assert "Raises" in text
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -183,7 +183,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the conversion code": (
-        lambda root: edit(root / "src/lossless_snn/cli/commands/convert.py", "print(", "print(1 + 1, "),
+        lambda root: edit(root / "src/lossless_snn/cli/commands/networks/convert.py", "print(", "print(1 + 1, "),
         CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the simulation code": (

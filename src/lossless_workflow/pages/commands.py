@@ -6,8 +6,8 @@ from lossless_snn.cli.main import cli
 
 HEADING = """# Commands
 
-`lossless-snn COMMAND --help` says the same. Exit status is 0 if all went well, 1 for a mistake that one line on standard
-error describes, and 2 for a command line that cannot be read.
+`lossless-snn COMMAND --help` says the same. Exit status is 0 if all went well, 1 for a mistake that one line on
+standard error describes, and 2 for a command line that cannot be read.
 """
 
 

@@ -62,7 +62,7 @@ def direct(edges: Edges) -> Edges:
 
 
 def columns(boxes: Iterable[str], edges: Edges) -> list[list[str]]:
-    """Boxes by the longest way from them to a last one; below in a column, those that arrows reach from further away."""
+    """Boxes by the longest way from them to a last one; below in a column, those that further arrows reach."""
     steps: dict[str, int] = {}
 
     def of(box: str) -> int:
@@ -111,8 +111,9 @@ def _box_width(rules: list[str]) -> int:
 def _drawn_box(rules: list[str], x: float, y: float, height: float) -> list[str]:
     width = _box_width(rules)
     box = f'<rect x="{x:g}" y="{y:g}" width="{width}" height="{height}" rx="6"/>'
+    centre, top = x + width / 2, y + _PADDING
     lines = [
-        f'<text x="{x + width / 2:g}" y="{y + _PADDING + _LINE * (place + 0.75):g}" text-anchor="middle">{escape(rule)}</text>'
+        f'<text x="{centre:g}" y="{top + _LINE * (place + 0.75):g}" text-anchor="middle">{escape(rule)}</text>'
         for place, rule in enumerate(rules)
     ]
     return [box, *lines]

@@ -27,7 +27,8 @@ a { color: var(--link); text-decoration: none } img { max-width: 100% }
 code { font: 85% "Liberation Mono", monospace; background: var(--soft); padding: .2em .4em; border-radius: 6px }
 pre { background: var(--soft); padding: 16px; border-radius: 6px; overflow: auto; line-height: 1.45 }
 pre code { padding: 0; background: none }
-table { display: block; width: max-content; max-width: 100%; overflow: auto; border-spacing: 0; border-collapse: collapse }
+table { display: block; width: max-content; max-width: 100%; overflow: auto;
+  border-spacing: 0; border-collapse: collapse }
 th, td { padding: 6px 13px; border: 1px solid var(--line) } tr:nth-child(2n) td { background: var(--soft) }
 """
 

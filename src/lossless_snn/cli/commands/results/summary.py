@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from ...analysis.figures.style import render
-from ...analysis.figures.summary import draw_summary
-from ...analysis.tables.summary import load_all, summary_tables
-from ...files.atomic import write_together
-from ..results_options import energy_option, published_option, runs_argument, style_option
+from ....analysis.figures.style import render
+from ....analysis.figures.summary import draw_summary
+from ....analysis.tables.summary import load_all, summary_tables
+from ....files.atomic import write_together
+from ...results_options import energy_option, published_option, runs_argument, style_option
 
 
 @click.command()

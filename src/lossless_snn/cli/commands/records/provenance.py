@@ -4,7 +4,7 @@ import os
 
 import click
 
-from ...provenance.lineage import Lineage
+from ....provenance.lineage import Lineage
 
 
 @click.command()

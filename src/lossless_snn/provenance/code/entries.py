@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..boundary import covered_by
+from ...boundary import covered_by
 from .fingerprint import PACKAGE, Sources, fingerprint
 
 PROGRAM = "lossless-snn"
@@ -17,31 +17,38 @@ class Layout:
 
     Attributes:
         main: The function that every command enters by.
-        command: The function of one command, its name in place of {}.
-        figure: The function that draws one figure; it is imported by its name.
+        commands: The package of the commands: function `command` of the module of its name, somewhere in it.
+        figure: The function that draws one figure, its name in place of {}; it is imported by its name.
         covered: Parameters that cover definitions, where these bear no mark of it, see `fingerprint.Sources`.
     """
 
     main: str
-    command: str
+    commands: str
     figure: str
     covered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def entries(self, command: str) -> tuple[str, ...]:
-        """The functions that a command line runs, by their dotted names."""
+    def entries(self, command: str, package: Path = PACKAGE) -> tuple[str, ...]:
+        """The functions that a command line runs, by their dotted names.
+
+        Raises:
+            ValueError: The sources in the folder `package` have no such command.
+        """
         words = shlex.split(command)
         name, *arguments = words[1:] if words[0] == PROGRAM else words
         drawing = [self.figure.format(arguments[0])] if name == "figure" else []
-        return (self.main, self.command.format(name.replace("-", "_")), *drawing)
+        folder = package.parent.joinpath(*self.commands.split("."))
+        found = sorted(folder.rglob(f"{name.replace('-', '_')}.py"))
+        if not found:
+            raise ValueError(f"{self.commands}: no command {name}")
+        inside = found[0].relative_to(folder).with_suffix("").parts
+        return (self.main, ".".join([self.commands, *inside, "command"]), *drawing)
 
 
-PRESENT = Layout(
-    "lossless_snn.cli.main.main", "lossless_snn.cli.commands.{}.command", "lossless_snn.analysis.figures.{}.draw"
-)
+PRESENT = Layout("lossless_snn.cli.main.main", "lossless_snn.cli.commands", "lossless_snn.analysis.figures.{}.draw")
 # Sources that were archived when all modules lay in one folder; boundaries were a list of modules then.
 FLAT = Layout(
     "lossless_snn.cli.main",
-    "lossless_snn.commands.{}.command",
+    "lossless_snn.commands",
     "lossless_snn.figures.{}.draw",
     {
         "lossless_snn.datasets.catalogue.find": ("dataset",),
@@ -72,7 +79,7 @@ def code_in(folder: Path, command: str) -> str | None:
     package = folder / "src" / PACKAGE.name
     for layout in (PRESENT, FLAT):
         try:
-            return Sources(package, layout.covered).fingerprint(*layout.entries(command))
+            return Sources(package, layout.covered).fingerprint(*layout.entries(command, package))
         except (ValueError, SyntaxError):
             continue
     return None

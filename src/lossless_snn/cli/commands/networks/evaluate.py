@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints.checkpoint import Checkpoint
-from ...datasets import load
-from ...evaluation.accuracy import evaluate
-from ...networks.device import prepare
-from ...runs import ann
-from ..options import device_option, local_option, threads_option
+from ....checkpoints.checkpoint import Checkpoint
+from ....datasets import load
+from ....evaluation.accuracy import evaluate
+from ....networks.device import prepare
+from ....runs import ann
+from ...options import device_option, local_option, threads_option
 
 
 @click.command()

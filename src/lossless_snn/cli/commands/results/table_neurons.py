@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...analysis.results import load_results
-from ...analysis.tables.negative_spikes import write_comparison_table
-from ..results_options import energy_option, published_option, runs_argument
+from ....analysis.results import load_results
+from ....analysis.tables.negative_spikes import write_comparison_table
+from ...results_options import energy_option, published_option, runs_argument
 
 
 @click.command()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints import Checkpoint
-from ...conversion import SpikingNetwork
-from ...conversion.binding import check_conversion
+from ....checkpoints import Checkpoint
+from ....conversion import SpikingNetwork
+from ....conversion.binding import check_conversion
 
 
 @click.command()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ...config.parameters import training_recipe
-from ...provenance.entries import command_code
-from ...training.training import Job, train
-from ..options import budget_option, device_option, local_option, precision_option, threads_option
+from ....config.parameters import training_recipe
+from ....provenance.code.entries import command_code
+from ....training.training import Job, train
+from ...options import budget_option, device_option, local_option, precision_option, threads_option
 
 
 @click.command()

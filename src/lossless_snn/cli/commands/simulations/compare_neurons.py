@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from ...config.parameters import comparison_options
-from ...conversion.spiking_network import SpikingNetwork
-from ...datasets import load
-from ...networks.method import MOST_STEPS
-from ...runs import neurons
-from ...simulation.neuron_comparison import compare_neurons
-from ..options import local_option, threads_option
+from ....config.parameters import comparison_options
+from ....conversion.spiking_network import SpikingNetwork
+from ....datasets import load
+from ....networks.method import MOST_STEPS
+from ....runs import neurons
+from ....simulation.neuron_comparison import compare_neurons
+from ...options import local_option, threads_option
 
 # Training images, the first ones, that set the thresholds of the integrate-and-fire neurons.
 CALIBRATION_IMAGES = 1000

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ...datasets.catalogue import UnknownDataset, find
-from ...datasets.sources import retrieve
-from ..options import local_option
+from ....datasets.catalogue import UnknownDataset, find
+from ....datasets.sources import retrieve
+from ...options import local_option
 
 DESTINATION = Path("data")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints import Checkpoint, CheckpointMetadata
-from ...checkpoints.published_npz import read_npz
-from ...config.experiment import load_experiment
-from ..options import precision_option
+from ....checkpoints import Checkpoint, CheckpointMetadata
+from ....checkpoints.published_npz import read_npz
+from ....config.experiment import load_experiment
+from ...options import precision_option
 
 # An .npz says neither how long its network was trained nor from which seed.
 UNKNOWN = {"budget": "imported", "seed": None, "epochs": None}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints.checkpoint import Checkpoint
-from ...conversion.convert import convert
+from ....checkpoints.checkpoint import Checkpoint
+from ....conversion.convert import convert
 
 
 @click.command()

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from ...checkpoints.checkpoint import Checkpoint
-from ...datasets import load
-from ...evaluation.noise import RATIOS, robustness
-from ...networks.device import prepare
-from ...runs import noise
-from ..options import device_option, local_option, threads_option
+from ....checkpoints.checkpoint import Checkpoint
+from ....datasets import load
+from ....evaluation.noise import RATIOS, robustness
+from ....networks.device import prepare
+from ....runs import noise
+from ...options import device_option, local_option, threads_option
 
 
 @click.command()

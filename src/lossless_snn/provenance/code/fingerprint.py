@@ -17,7 +17,7 @@ from pathlib import Path
 from .namespaces import ON_IMPORT, WHOLE, Binding, Module, Package, Reference
 from .syntax import Text, Writer, is_mark
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 
 DIGITS = 16
 

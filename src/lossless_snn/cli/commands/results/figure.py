@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from ...analysis import figures
-from ...analysis.figures.style import render
-from ...analysis.results import load_results
-from ...files.atomic import write_together
-from ..results_options import energy_option, published_option, runs_argument, style_option
+from ....analysis import figures
+from ....analysis.figures.style import render
+from ....analysis.results import load_results
+from ....files.atomic import write_together
+from ...results_options import energy_option, published_option, runs_argument, style_option
 
 
 @click.command()

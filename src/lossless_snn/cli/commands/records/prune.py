@@ -2,8 +2,8 @@
 
 import click
 
-from ...provenance.records import Records, record_files
-from ...provenance.sources import archives
+from ....provenance.records import Records, record_files
+from ....provenance.sources import archives
 
 
 @click.command()

@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from ...errors import LosslessError
-from ...provenance.jobs import Job
-from ...provenance.recording import recording
+from ....errors import LosslessError
+from ....provenance.jobs import Job
+from ....provenance.recording import recording
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ...checkpoints.checkpoint import Checkpoint
-from ...checkpoints.published_npz import write_npz
+from ....checkpoints.checkpoint import Checkpoint
+from ....checkpoints.published_npz import write_npz
 
 
 @click.command()

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from ...analysis.viewer.choice import choose, named
-from ...analysis.viewer.data import check_comparable, page_data
-from ...analysis.viewer.page import write_page
-from ...config.energy import read_energies
-from ...conversion.spiking_network import SpikingNetwork
-from ...datasets import load
-from ..options import local_option
-from ..results_options import energy_option
+from ....analysis.viewer.choice import choose, named
+from ....analysis.viewer.data import check_comparable, page_data
+from ....analysis.viewer.page import write_page
+from ....config.energy import read_energies
+from ....conversion.spiking_network import SpikingNetwork
+from ....datasets import load
+from ...options import local_option
+from ...results_options import energy_option
 
 
 @click.command()

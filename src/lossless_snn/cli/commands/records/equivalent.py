@@ -4,9 +4,9 @@ import os
 
 import click
 
-from ...errors import LosslessError
-from ...provenance.probe import probe
-from ...provenance.records import Records
+from ....errors import LosslessError
+from ....provenance.probe import probe
+from ....provenance.records import Records
 
 
 @click.command()

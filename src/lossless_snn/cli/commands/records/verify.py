@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ...provenance.jobs import RESULTS
-from ...provenance.verification import report, verify
+from ....provenance.jobs import RESULTS
+from ....provenance.verification import report, verify
 
 
 @click.command()
