@@ -33,7 +33,7 @@ _METADATA = {
 def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str) -> dict[str, bytes]:
     """Draw a figure; its content in every format, by file name: STEM.svg, STEM.pdf and STEM.png."""
     contents = {}
-    with mpl.rc_context(_settings(style)):
+    with mpl.rc_context(settings(style)):
         figure = draw(style)
         for suffix, metadata in _METADATA.items():
             buffer = BytesIO()
@@ -85,7 +85,8 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], style: FigureStyle, column
     axes.legend(handles=handles, frameon=False, borderaxespad=0, **place)
 
 
-def _settings(style: FigureStyle) -> dict[str, object]:
+def settings(style: FigureStyle) -> dict[str, object]:
+    """Matplotlib's settings for one style, with which figures are drawn and saved."""
     return {
         **sns.axes_style("whitegrid"),
         **sns.plotting_context("paper"),
