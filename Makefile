@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench readme test lint
+.PHONY: help setup demo reproduce paper report restore verify bench readme docs screens test lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +53,14 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-readme: $(READY) ## Put the tables of results/ into README.md and docs/
-	@$(BIN)/python -m lossless_workflow.readme
+readme: $(READY) ## Put the tables of results/ into README.md and docs/, and draw the rules
+	@$(BIN)/python -m lossless_workflow.pages
+
+docs: $(READY) ## Build the documentation site into site/, to be opened from the folder, and check its links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+screens: docs ## Take screenshots of the README's first screen and of the site (needs chromium) into build/screens/
+	@$(BIN)/python -m lossless_workflow.pages.screens site/*.html
 
 lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check
@@ -65,8 +71,10 @@ lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, imp
 # uv, bootstrapped by pip, installs in seconds, and compiles in half a minute what would double every job's start where
 # Python keeps no bytecode. The stamp comes last, so that a set-up that was cut off is completed.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
-		{ echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@case "$$(uname -s) $$(uname -m)" in 'Linux x86_64' | 'Linux aarch64' | 'Darwin arm64') ;; \
+		*) echo "make: PyTorch is not to be had for $$(uname -s) on $$(uname -m); needed is Linux (x86-64, aarch64) or macOS on Apple silicon" >&2; exit 1 ;; esac
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2> /dev/null || \
+		{ echo "make: Python 3.11 to 3.14 is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock

@@ -1,8 +1,9 @@
 """What boundaries give for all configuration in a folder, by each mutant of what stands behind them.
 
-    python tests/boundary_values.py SHARE: one in SHARE of the mutants; prints JSON: the mutants that move nothing, how many in all
+    python tests/boundary_values.py SHARE
 
-Runs in a process of its own: it imports the mutated sources in place of the real ones.
+takes one mutant in SHARE, and prints JSON: those that move nothing, and how many there are. Runs in a process of its
+own: it imports the mutated sources in place of the real ones.
 """
 
 import ast
@@ -20,10 +21,10 @@ from typing import Any
 from mutation import Mutant, mutants
 
 from lossless_snn.files import typed
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
-from lossless_snn.provenance.namespaces import Package, Reference
-from lossless_snn.provenance.syntax import Writer
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.code.namespaces import Package, Reference
+from lossless_snn.provenance.code.syntax import Writer
 
 # Those that parameters cover by their values. What "input" covers are files, known by their digests, and "code" is
 # the fingerprint itself.
@@ -59,7 +60,13 @@ def values() -> str:
     """A digest of all that boundaries give for the folder's configuration, errors by their types."""
     parameters = import_module("lossless_snn.config.parameters")
     catalogue = import_module("lossless_snn.datasets.catalogue")
+    experiments = import_module("lossless_snn.config.experiment")
     found: list[Any] = []
+
+    def seeds_and_recipe(name: str, budget: str) -> tuple:
+        """What the workflow makes of an experiment beside params: which jobs there are, and the option --limit."""
+        chosen = experiments.load_experiment(name)
+        return chosen.seeds(budget), chosen.recipe(budget, "k1").recorded()
 
     def ask(function, *arguments) -> None:
         try:
@@ -67,13 +74,16 @@ def values() -> str:
         except Exception as error:
             found.append(type(error).__name__)
 
-    experiments = [path.stem for path in sorted(Path("config/experiments").glob("*.yaml"))]
-    for name in [*experiments, "missing"]:
+    names = [path.stem for path in sorted(Path("config/experiments").glob("*.yaml"))]
+    for name in [*names, "missing"]:
         ask(parameters.compared_with, name)
         ask(parameters.comparison_options, name)
         for budget in ("quick", "fast", "paper"):
             ask(parameters.simulation_options, name, budget)
-            for precision, epochs in (("fp32", None), ("k0", None), ("k1", None), ("k2", 1), ("fp32", 3), ("k1", 150)):
+            ask(seeds_and_recipe, name, budget)
+            ask(lambda *place: experiments.load_experiment(place[0]).test_images(place[1]), name, budget)
+            ask(parameters.training_recipe, name, budget, "fp32")
+            for precision, epochs in (("k0", None), ("k1", None), ("k2", 1), ("k1", 5), ("fp32", 2), ("k1", 150)):
                 ask(parameters.training_recipe, name, budget, precision, epochs)
     datasets = [path.stem for path in sorted(Path("config/datasets").glob("*.yaml"))]
     for name in ["digits", "mnist", "fashion-mnist", "cifar10", "missing", *datasets]:
@@ -116,8 +126,10 @@ def survivors(share: int) -> tuple[list[str], int]:
 def all_mutants(package: Package) -> Iterator[tuple[Reference, Mutant]]:
     for reference in behind():
         for statement in package[reference.module].definitions.get(reference.name, ()):
+            marks = {id(node) for mark in getattr(statement, "decorator_list", ()) for node in ast.walk(mark)}
             for mutant in mutants(statement, messages=False):
-                yield reference, mutant
+                if id(mutant.node) not in marks:  # which are in the fingerprints of those who call the function
+                    yield reference, mutant
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def _other_constants(value: object) -> list[object]:
         case bytes():
             return [value + b"x"]
         case None:
-            return [0]
+            return [1]
     return []
 
 

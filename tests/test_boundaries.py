@@ -1,14 +1,15 @@
 """Boundaries: what a fingerprint does not follow, some parameter of a rule says.
 
 Each definition behind a boundary is mutated, and what boundaries give is computed anew by the mutated sources, for all
-experiments and data sets of the project and for made-up ones at the edges of what is allowed. Rules have these values as
-params: a mutant that changes one of them, or has a file refused, reruns what it affects. The texts of errors are left
-out of the mutants: they reach no result.
+experiments and data sets of the project and for made-up ones at the edges of what is allowed. Rules have these values
+as params: a mutant that changes one of them, or has a file refused, reruns what it affects. The texts of errors are
+left out of the mutants: they reach no result.
 """
 
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lossless_snn.provenance.fingerprint import PACKAGE
+from lossless_snn.provenance.code.fingerprint import PACKAGE
 
 ROOT = Path(__file__).parents[1]
 PHASES = [{"epochs": 2, "learning_rate": 0.01}, {"epochs": 3, "learning_rate": 0.001}]
@@ -65,6 +66,7 @@ EXPERIMENTS += [
         [STAGE | {"phases": []}],
     )
 ]
+EXPERIMENTS += [{"extends": "made-up-0", "comparison": None}, {"extends": "made-up-0", "comparison": {"steps": 9}}]
 EXPERIMENTS += [{"extends": "mnist-lenet"}, {"extends": "made-up-0"}, {"extends": "missing"}]
 DESCRIPTIONS = [
     {"classes": n} for n in (1, 2, 256, 257, True, ["a", "b"], ["b", "a"], ["a", "a"], ["a"], ["a", ""], [1, 2])
@@ -72,6 +74,8 @@ DESCRIPTIONS = [
 DESCRIPTIONS += [{"classes": 3.0}, {"title": ""}, {"title": "a\nb"}, {"a": 1}, {}]
 DESCRIPTIONS += [{"shape": [n, 32, 32]} for n in (0, 1, 2, 3, 4)]
 DESCRIPTIONS += [{"shape": [1, n, m]} for n, m in ((1, 1), (0, 1), (1024, 1024), (1025, 1), (1, 1025))]
+DESCRIPTIONS += [{"shape": [1, "32", 32]}, {"shape": [1, 16, 32], "encoding.standardised.crop": 20}]
+DESCRIPTIONS += [{"shape": [1, 32, 16], "encoding.standardised.crop": 20}]
 DESCRIPTIONS += [{"encoding.scaled.bits": n} for n in (-1, 0, 8, 24, 25)]
 DESCRIPTIONS += [{"encoding.standardised.crop": n} for n in (0, 1, 2, 31, 32, 33)]
 DESCRIPTIONS += [{"encoding.standardised.crop": n, "shape": [3, n, m]} for n in (147, 148) for m in (148, 149)]
@@ -112,25 +116,40 @@ def alive(folder: Path, share: int) -> tuple[list[str], int]:
     return tuple(json.loads(run.stdout))
 
 
-# Mutants that change nothing that anybody can see, with the reason.
-EQUIVALENT: dict[str, str] = {}
+# Mutants that change no value: texts of errors that reach `raise` by a variable or another function, the name of a
+# type variable, and a bound that no list of phases reaches.
+EQUIVALENT = {
+    "lossless_snn.config.experiment.Experiment, Constant.value becomes 'training.budgets.x'",
+    "lossless_snn.config.experiment.Experiment, Constant.value becomes 'trainingx'",
+    "lossless_snn.config.experiment._content, BoolOp.op becomes And",
+    "lossless_snn.config.experiment._content, Constant.value becomes ', x'",
+    "lossless_snn.config.experiment._content, Constant.value becomes '*.yamlx'",
+    'lossless_snn.config.experiment._content, Constant.value becomes "none: run in the repository\'s rootx"',
+    "lossless_snn.config.experiment.load_experiment, Constant.value becomes '.yamlx'",
+    "lossless_snn.config.experiment.lasting, Compare.ops becomes GtE",
+    "lossless_snn.config.values.Item, Constant.value becomes 'Itemx'",
+}
+
+
+def unexplained(survivors: list[str]) -> list[str]:
+    return [mutant for mutant in survivors if re.sub(r"line \d+: ", "", mutant) not in EQUIVALENT]
 
 
 def test_mutants_behind_boundaries_move_a_parameter(configuration):
     survivors, count = alive(configuration, 9)
     assert count > 20
-    assert [mutant for mutant in survivors if mutant not in EQUIVALENT] == []
+    assert unexplained(survivors) == []
 
 
 @pytest.mark.slow
 def test_every_mutant_behind_a_boundary_moves_a_parameter(configuration):
     survivors, count = alive(configuration, 1)
     assert count > 200
-    assert [mutant for mutant in survivors if mutant not in EQUIVALENT] == []
+    assert unexplained(survivors) == []
 
 
 def test_what_makes_input_files_gives_nothing_else():
-    """`retrieve` is covered by the files that it makes, inputs by their digests: what it returns, results do not use."""
+    """`retrieve` is covered by the files that it makes, which are inputs: what it returns reaches no result."""
     tree = ast.parse((PACKAGE / "datasets" / "sources.py").read_text())
     (acquire,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "acquire")
     calls = [node for node in ast.walk(acquire) if isinstance(node, ast.Call) and ast.unparse(node.func) == "retrieve"]

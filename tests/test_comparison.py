@@ -10,7 +10,7 @@ from tiny_networks import assert_same_bytes, random_checkpoint, random_pixels, r
 
 from lossless_snn.analysis.comparison import load_comparison
 from lossless_snn.analysis.tables.negative_spikes import tidy
-from lossless_snn.cli.commands import table_neurons
+from lossless_snn.cli.commands.results import table_neurons
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.runs.neurons import NEURONS

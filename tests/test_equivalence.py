@@ -11,9 +11,9 @@ from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.values import BudgetName
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.typed import read_yaml
-from lossless_snn.provenance.entries import code_in
+from lossless_snn.provenance.code.entries import code_in
+from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
-from lossless_snn.provenance.fingerprint import PACKAGE
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.probe import experiment_file, probe_command
 from lossless_snn.provenance.records import Records, recorded_job, write_record

@@ -19,7 +19,7 @@ from lossless_snn.analysis.figures import FIGURES, accuracy_speed, energy, negat
 from lossless_snn.analysis.figures.curves import mean_and_spread
 from lossless_snn.analysis.figures.style import colours, line_styles, render, settings
 from lossless_snn.analysis.results import load_results
-from lossless_snn.cli.commands.figure import command
+from lossless_snn.cli.commands.results.figure import command
 from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
 

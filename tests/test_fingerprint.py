@@ -1,13 +1,15 @@
 """Fingerprints: what counts as meaning and what does not, on small packages and on this one."""
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from lossless_snn.provenance.entries import entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
+from lossless_snn.boundary import covered_by
+from lossless_snn.provenance.code.entries import entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 
 COMMANDS = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons", "table", "table-neurons", "summary"]
 FIGURES = ["accuracy_speed", "sparsity", "sops", "energy", "noise", "negative_spikes"]
@@ -422,6 +424,13 @@ def test_a_boundary_is_not_followed_but_what_its_result_can_do_is(of):
     assert of(BOUNDED.replace("setting(name).doubled", "read(name).doubled"), boundary=BOUNDARY) != before
 
 
+def test_the_mark_leaves_the_function_as_it_is():
+    def function():
+        pass
+
+    assert covered_by("recipe")(function) is function
+
+
 def test_sources_without_marks_can_be_given_them(tmp_path):
     marked = Sources(write(tmp_path / "one", {"main.py": BOUNDED, "boundary.py": BOUNDARY}))
     bare = BOUNDED.replace('@covered_by("recipe")\n', "").replace("from .boundary import covered_by\n", "")
@@ -500,7 +509,7 @@ class Moving(ast.NodeTransformer):
             full, name = f"{source}.{alias.name}", alias.asname or alias.name
             place = self._package.parent.joinpath(*source.split("."))
             bound = (place / "__init__.py").read_text() if place.is_dir() else ""
-            if self._is_module(full) and f"import {alias.name}" not in bound:
+            if self._is_module(full) and not re.search(rf"^from \.\w.* import .*\b{alias.name}\b", bound, re.M):
                 parent, _, leaf = moved(full).rpartition(".")
                 statements.append(ast.ImportFrom(parent, [ast.alias(leaf, name)], 0))
             else:
@@ -604,12 +613,12 @@ OF_RESULTS = {"table", "table-neurons", "summary", *FIGURE_STEPS}
         ("datasets/places.py", set()),
         ("config/parameters.py", set()),
         ("training/training.py", {"train"}),
-        ("cli/commands/evaluate.py", {"evaluate"}),
-        ("simulation/events.py", {"simulate", "compare-neurons"}),
+        ("cli/commands/networks/evaluate.py", {"evaluate"}),
+        ("simulation/events/kernel.py", {"simulate", "compare-neurons"}),
         ("analysis/tables/summary.py", {"summary"}),
         ("analysis/figures/sparsity.py", {"figure sparsity"}),
         ("analysis/figures/style.py", {"summary", *FIGURE_STEPS}),
-        ("datasets/loading.py", set(COMMANDS) - OF_RESULTS - {"convert"}),
+        ("datasets/__init__.py", set(COMMANDS) - OF_RESULTS - {"convert"}),
         ("networks/quantiser.py", set(STEPS)),
         ("cli/main.py", set(STEPS)),
     ],

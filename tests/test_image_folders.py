@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from lossless_snn.cli.commands import fetch
+from lossless_snn.cli.commands.networks import fetch
 from lossless_snn.datasets import idx, image_folders, load, pictures
 from lossless_snn.datasets.catalogue import find
 from lossless_snn.datasets.encoding import Scaled, Standardised

@@ -15,8 +15,8 @@ import pytest
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.circumstances import circumstances_path, last_circumstances
-from lossless_snn.provenance.entries import command_code, entries
-from lossless_snn.provenance.fingerprint import PACKAGE, Sources
+from lossless_snn.provenance.code.entries import command_code, entries
+from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 from lossless_snn.provenance.jobs import Job, decisive
 from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 from lossless_snn.provenance.recording import recording

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from web_server import WebServer
 
-from lossless_snn.cli.commands import fetch
+from lossless_snn.cli.commands.networks import fetch
 from lossless_snn.datasets import digits, places, sources
 from lossless_snn.datasets.catalogue import DATASETS, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from lossless_snn.datasets.places import (

@@ -8,7 +8,7 @@ from run_directories import write_config, write_run
 
 from lossless_snn.analysis.figures.summary import draw_summary
 from lossless_snn.analysis.tables.summary import load_all, readable
-from lossless_snn.cli.commands.summary import command
+from lossless_snn.cli.commands.results.summary import command
 from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
 

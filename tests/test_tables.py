@@ -11,7 +11,7 @@ from run_directories import compare, write_config, write_run
 from lossless_snn.analysis.tables.column import PERCENT, POINTS, Column, hundredths, signed_hundredths
 from lossless_snn.analysis.tables.curves import accuracy_by_step, training_curves
 from lossless_snn.analysis.tables.results import readable
-from lossless_snn.cli.commands.table import command
+from lossless_snn.cli.commands.results.table import command
 from lossless_snn.errors import LosslessError
 
 
@@ -127,7 +127,7 @@ def test_readable_over_two_seeds(tmp_path, two_seeds):
     assert table["FP32"]["ANN accuracy (%)"] == "90.00 ± 14.14"
     assert table["FP32"]["published (%)"] == "95.00"
     assert table["FP32"]["difference (points)"] == "-5.00"
-    assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"  # noqa: RUF001
+    assert table["FP32"]["SNN accuracy (%)"] == table["FP32"]["time steps (published)"] == "–"
     assert "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published)" in text
     assert "seeds 0, 1 (mean ± standard deviation); 5 test images" in text
     assert "the ANN takes 4,000,000 operations an image, 8.000 µJ" in text
@@ -152,7 +152,7 @@ def test_no_image_settled(tmp_path):
     snn = {"settled": False, "settled_images": 0, "settled_step_mean": None, "settled_step_max": None}
     runs = [write_run(tmp_path, "k0", 0), write_run(tmp_path, "k1", 0, snn=snn)]
     table = cells(readable(compare(tmp_path, runs)))
-    assert table["k = 1 †"]["settled step, mean / max"] == "–"  # noqa: RUF001
+    assert table["k = 1 †"]["settled step, mean / max"] == "–"
 
 
 def test_nothing_published_nothing_beside(tmp_path):
@@ -174,7 +174,7 @@ def test_accuracy_that_the_grid_costs(tmp_path):
     table = cells(readable(compare(tmp_path, runs)))
     assert table["k = 0"]["cost of the grid (points)"] == "0.12"
     # Not tested on the same images.
-    assert table["k = 1 †"]["cost of the grid (points)"] == "–"  # noqa: RUF001
+    assert table["k = 1 †"]["cost of the grid (points)"] == "–"
 
 
 def test_neurons_that_had_not_settled(tmp_path):
@@ -214,7 +214,7 @@ def column(**fields):
         ({}, {"x": 1234567.0, "x_std": 0.0}, "1,234,567"),
         ({"zero_spread": True}, {"x": 2.0, "x_std": 0.0}, "2 ± 0"),
         ({"zero_spread": True}, {"x": 2.0, "x_std": float("nan")}, "2"),
-        ({}, {"x": float("nan")}, "–"),  # noqa: RUF001
+        ({}, {"x": float("nan")}, "–"),
         ({"instead": ("y",)}, {"x": float("nan"), "y": 3.0}, "3"),
         ({"quantities": ("y", "z"), "between": " of "}, {"y": 3.0, "z": 1000.0}, "3 of 1,000"),
         ({"published": "published"}, {"x": 3.0, "x_published": 4.0}, "3 (4)"),

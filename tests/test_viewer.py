@@ -29,7 +29,7 @@ from lossless_snn.analysis.viewer.recording import LOWEST, PARTS, Recorder
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.energy import OperationEnergies
 from lossless_snn.conversion.convert import convert
-from lossless_snn.conversion.spiking_network import SpikingLayer, SpikingNetwork
+from lossless_snn.conversion.spiking_network import SpikingLayer, SpikingMetadata, SpikingNetwork
 from lossless_snn.datasets import Images, load
 from lossless_snn.errors import LosslessError
 from lossless_snn.simulation import simulator
@@ -117,8 +117,9 @@ def pencil(tiny_datasets):
     hidden = (layer([[3], [3]], [2, 8], [1, 1]), layer([[1, -3]], [1], [1]))
     metadata = {"network": "2-1", "padding": "valid", "dataset": "tiny-1x1x1", "precision": "k0"}
     metadata |= {"experiment": "tiny", "budget": "quick", "seed": 0}
+    metadata |= {"readout_exponent": 0, "checkpoint_sha256": 64 * "0"}
     readout = np.array([[-1], [1], *[[-2]] * 8], np.float32)[:, :, None, None]
-    return SpikingNetwork(hidden, readout, 0, metadata)
+    return SpikingNetwork(hidden, readout, SpikingMetadata(**metadata))
 
 
 def test_a_recording_worked_out_by_hand(pencil):
@@ -139,7 +140,7 @@ def test_a_negative_spike_worked_out_by_hand(pencil):
     # A neuron that waits: the second of three layers passes the inhibition on one step later than the excitation.
     delayed = layer([[1, 0], [0, 1]], [1, 2], [1, 1])
     hidden = (layer([[3], [3]], [4, 2], [1, 1]), delayed, layer([[1, -1]], [1], [1]))
-    network = SpikingNetwork(hidden, pencil.readout, 0, {**pencil.metadata, "network": "2-2-1"})
+    network = SpikingNetwork(hidden, pencil.readout, pencil.metadata.model_copy(update={"network": "2-2-1"}))
     # V = 9: 8.5 is 2.125 thresholds of 4, and 4.25 of 2. The first neuron spikes in steps 1, 2; the second in 1 to 4.
     # The second layer: 1, 2, 2, 2 less 1/2 is 0.5, 1.5; 1, 2, 3, 4 less 1/2 over 2 is 0.25, 0.75, 1.25, 1.75.
     # So the first one spikes in step 2 and the second one in step 3, which brings the last sum to 1, then to 0.
@@ -320,7 +321,7 @@ def spiking(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("spiking")
     checkpoint = Checkpoint.load(trained)
     for precision in ("k0", "k1"):
-        metadata = {**checkpoint.metadata, "precision": precision}
+        metadata = checkpoint.metadata.model_copy(update={"precision": precision})
         convert(Checkpoint(checkpoint.parameters, metadata)).save(folder / f"{precision}.snn.safetensors")
     return [folder / f"{precision}.snn.safetensors" for precision in ("k0", "k1")]
 

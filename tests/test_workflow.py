@@ -15,26 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
+from projects import EXPERIMENT, PARTS, ROOT, copy, edit, insert_in_functions, planned, snakemake
 
-ROOT = Path(__file__).parents[1]
-PARTS = ["Snakefile", "config", "workflow", "profiles", "src"]
 RESULTS = Path("results/quick/tiny")
 
-# A real experiment, small enough to be made in full before the first test.
-EXPERIMENT = """
-dataset: digits
-network: 2C5-P4-10
-training:
-  batch_size: 100
-  validation_images: 97
-  budgets:
-    quick:
-      phases:
-        - {epochs: 1, learning_rate: 1.0e-3}
-simulation:
-  steps: 4
-  batch_size: 250
-"""
 
 FIGURES = {"Draw accuracy_speed", "Draw sparsity", "Draw sops", "Draw energy"}
 COMPARISONS = FIGURES | {"Tabulate the results"}
@@ -47,31 +31,6 @@ def jobs(step: str, *precisions: str) -> set[str]:
 
 TRAIN, TEST = jobs("Train", "fp32", *LEVELS), jobs("Test the ANN at", "fp32", *LEVELS)
 CONVERT, SIMULATE = jobs("Convert", *LEVELS), jobs("Simulate", *LEVELS)
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    # The copy's sources, not those of the environment.
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-
-
-def planned(folder: Path, *arguments: str) -> set[str]:
-    """The jobs that a dry run lists, by their messages, without target rules."""
-    run = snakemake(folder, "--dry-run", *arguments)
-    assert run.returncode == 0, run.stderr
-    return set(re.findall(r"^Job \d+: (Decode .*|.*(?= \([\w-]+, \w+\)$))", run.stdout + run.stderr, re.MULTILINE))
-
-
-def copy(source: Path, target: Path) -> Path:
-    """With the caches of compiled code, which are valid as long as time stamps are kept."""
-    return shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text, f"{path} no longer says {old!r}"
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.fixture(scope="session")
@@ -97,15 +56,6 @@ def made(tmp_path_factory) -> Path:
 def repository(made, tmp_path) -> Path:
     """A copy of that copy, time stamps kept, to edit at will."""
     return copy(made, tmp_path / "repository")
-
-
-def insert_in_functions(path: Path, statement: str) -> None:
-    """Give each function of a module another meaning, by a first statement of its own."""
-    text, count = re.subn(
-        r"^def (\w+\([^)]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
-    )
-    assert count, f"{path} has no function that it finds"
-    path.write_text(text)
 
 
 def test_all_that_is_promised_is_made(made):
@@ -183,7 +133,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the conversion code": (
-        lambda root: edit(root / "src/lossless_snn/cli/commands/convert.py", "print(", "print(1 + 1, "),
+        lambda root: edit(root / "src/lossless_snn/cli/commands/networks/convert.py", "print(", "print(1 + 1, "),
         CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the simulation code": (
@@ -378,6 +328,29 @@ def test_touching_every_file_reruns_nothing(repository):
     for folder in ("results", "data", "config", "src", "workflow", "Snakefile"):
         for path in sorted((repository / folder).rglob("*")) or [repository / folder]:
             os.utime(path)
+    assert planned(repository) == set()
+
+
+def test_moving_a_module_renaming_a_function_and_splitting_a_file_rerun_nothing(repository):
+    package = repository / "src" / "lossless_snn"
+    (package / "training" / "adam.py").rename(package / "training" / "first_order.py")
+    for path in (package / "training").glob("*.py"):
+        path.write_text(path.read_text().replace("from .adam import", "from .first_order import"))
+    convert = package / "conversion" / "convert.py"
+    convert.write_text(convert.read_text().replace("_threshold_bits", "_bits_of_thresholds"))
+    notation = package / "networks" / "notation.py"
+    text = notation.read_text()
+    start, end = text.index("def neuron_count("), text.index("def ann_operations(")
+    (package / "networks" / "counts.py").write_text(f"from .notation import Layer\n\n\n{text[start:end].rstrip()}\n")
+    notation.write_text(text[:start] + text[end:])
+    edit(package / "networks" / "__init__.py", "neuron_count, parse", "parse")
+    edit(package / "networks" / "__init__.py", "from .quantiser", "from .counts import neuron_count\nfrom .quantiser")
+    for path in (package / "evaluation" / "accuracy.py", package / "simulation" / "test_set.py"):
+        edit(
+            path,
+            "import ann_operations, neuron_count",
+            "import ann_operations\nfrom ..networks.counts import neuron_count",
+        )
     assert planned(repository) == set()
 
 

@@ -9,7 +9,7 @@ Function = TypeVar("Function", bound=Callable)
 def covered_by(*parameters: str) -> Callable[[Function], Function]:
     """Mark a function whose result is known from `parameters` of the rules that run it.
 
-    The function itself stays as it is. Its fingerprint (`provenance.fingerprint`) is that of the type which
+    The function itself stays as it is. Its fingerprint (`provenance.code.fingerprint`) is that of the type which
     its annotation says it returns, because what methods do no parameter says, and its body does not count.
 
     Args:

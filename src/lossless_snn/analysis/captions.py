@@ -6,7 +6,7 @@ from .results import Results
 
 MARK = "†"
 """Stands beside a precision that has a footnote."""
-ABSENT = "–"  # noqa: RUF001 (the dash that tables use)
+ABSENT = "–"
 
 # By budget, how its training differs from the published one: beside its epochs, and by itself.
 _UNLIKE_PUBLISHED = {

@@ -1,8 +1,9 @@
 """The command line: one module of `commands` a command, imported only when it is asked for."""
 
 import sys
+from functools import cached_property
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import click
 
@@ -11,17 +12,20 @@ from . import commands
 
 
 class _CommandModules(click.Group):
-    """Finds command A-NAME in module `commands.a_name`, so that no command pays for another's imports."""
+    """Finds command A-NAME in the module `a_name` below `commands`, so that no command pays for another's imports."""
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """Modules by the names of their commands. A module cannot be called `import`; the command can."""
+        found = walk_packages(commands.__path__, f"{commands.__name__}.")
+        modules = [module.name for module in found if not module.ispkg]
+        return {name.rpartition(".")[2].removesuffix("_").replace("_", "-"): name for name in modules}
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(module.name.removesuffix("_").replace("_", "-") for module in iter_modules(commands.__path__))
+        return sorted(self._modules)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(context):
-            return None
-        # A module cannot be called `import`; the command can.
-        module = f"{name}_" if name == "import" else name.replace("-", "_")
-        return import_module(f"{commands.__name__}.{module}").command
+        return import_module(self._modules[name]).command if name in self._modules else None
 
 
 @click.group(cls=_CommandModules, context_settings={"show_default": True})

@@ -1,6 +1,6 @@
 """config/config.yaml as a typed model: what to run, and how."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
-from .figure_style import FigureStyle
+from .figure_style import FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
@@ -63,6 +63,12 @@ class Figures(Strict):
     summary: FigureStyle = FigureStyle()
 
 
+def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
+    if lacking := {"svg", "png"}.difference(formats):
+        raise ValueError(f"lacks {', '.join(sorted(lacking))} (report and pages show SVG and PNG)")
+    return formats
+
+
 class Settings(Strict):
     """What to run: every combination of the lists, at one budget; and how.
 
@@ -81,6 +87,7 @@ class Settings(Strict):
     noise: Noise = Noise()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
+    figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
     report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
 
@@ -97,18 +104,21 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     """
     content = read_yaml(path)
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
-    listed = {"experiments": settings.experiments}
-    listed |= {
-        f"{key}.{budget}": names for key in ("summary", "report") for budget, names in getattr(settings, key).items()
-    }
-    for key, names in listed.items():
+    for key, names in _listed(settings).items():
         for name in names:
             if not (folder / f"{name}.yaml").is_file():
                 known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
-    for name in settings.experiments:
-        requested_experiment(name, settings.budget, folder)
+            if key == "experiments":
+                requested_experiment(name, settings.budget, folder)
     return settings
+
+
+def _listed(settings: Settings) -> dict[str, Iterable[str]]:
+    """Experiments by the key that names them, those to run first."""
+    listed = {"experiments": settings.experiments}
+    listed |= {f"summary.{budget}": names for budget, names in settings.summary.items()}
+    return listed | {f"report.{budget}": names for budget, names in settings.report.items()}
 
 
 def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:

@@ -18,8 +18,8 @@ import yaml
 from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.tensors import load_tensors
+from .code.fingerprint import PACKAGE
 from .equivalence import Equivalence, subject, write_equivalence
-from .fingerprint import PACKAGE
 from .jobs import PROGRAM, Place
 from .recording import compared_versions
 from .records import recorded_job

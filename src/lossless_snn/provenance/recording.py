@@ -15,7 +15,7 @@ from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.locks import locked
 from .circumstances import Circumstances
-from .fingerprint import PACKAGE
+from .code.fingerprint import PACKAGE
 from .jobs import RESULTS, Job
 from .plan import present_plan
 from .records import Records, write_record

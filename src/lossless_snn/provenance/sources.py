@@ -17,8 +17,8 @@ from ..errors import LosslessError
 from ..files.atomic import replacing
 from ..files.digests import sha256
 from .circumstances import git
-from .entries import code_in, entries
-from .fingerprint import PACKAGE, Sources
+from .code.entries import code_in, entries
+from .code.fingerprint import PACKAGE, Sources
 from .jobs import RESULTS, Place
 
 # What `python -m lossless_snn` runs, and what the environment was made from.

@@ -26,8 +26,8 @@ class Verdict:
     Attributes:
         job: The job as it would run now.
         reasons: The job's own; none of them where it stands.
-        damage: Those of the reasons that no change of code, parameters or inputs explains: files that are
-            altered or missing, records that are damaged.
+        damage: Those of the reasons that no change of code, parameters or inputs explains: outputs that are
+            altered, records that are missing or damaged.
         follows: Inputs that are to be made anew.
         missing: Outputs that are not here, which alone refuses nothing.
         probed: By which equivalences it stands, where its code is not the recorded one.
@@ -124,17 +124,17 @@ def _judge_in_order(
             if equivalences and record["code"] != job.code:
                 verdict.probed = equivalences.chain(job, record["code"])
         except LosslessError as error:
-            record, verdict.damage = None, [str(error)]
+            record, verdict.damage, verdict.reasons = None, [str(error)], [str(error)]
         if record:
             verdict.follows = [path for path in job.inputs if path in made_anew]
             verdict.missing = [path for path in job.outputs if contents[path] is None]
-            verdict.reasons = _changed_definition(job, record, verdict.probed is not None)
-            verdict.damage = [
-                *_altered_outputs(job, record, contents),
+            verdict.damage = _altered_outputs(job, record, contents)
+            verdict.reasons = [
+                *_changed_definition(job, record, verdict.probed is not None),
+                *verdict.damage,
                 *_other_inputs(job, record, contents, {**state, **_as_recorded(record, verdict.follows)}),
                 *(f"{path}: missing, and needed" for path in verdict.missing if path in needed),
             ]
-        verdict.reasons += verdict.damage
         if verdict.accepted:
             state |= {path: record["outputs"][path]["sha256"] for path in job.outputs}
         else:

@@ -43,8 +43,8 @@ def page_data(
     first, data = networks[0].metadata, networks[0].data
     names = getattr(data, "class_names", None) or [str(label) for label in range(data.classes)]
     return {
-        "experiment": first["experiment"],
-        "budget": first["budget"],
+        "experiment": first.experiment,
+        "budget": first.budget,
         "dataset": data.title,
         "classes": list(names),
         "shape": list(data.shape),

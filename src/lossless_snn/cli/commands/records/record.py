@@ -1,0 +1,28 @@
+"""`lossless-snn record`."""
+
+import sys
+
+import click
+
+from ....errors import LosslessError
+from ....provenance.jobs import Job
+from ....provenance.recording import recording
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("job")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND...", required=True)
+@click.pass_context
+def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
+    """Run COMMAND, any other of this program, and record it as JOB: what the workflow's rules do.
+
+    JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's.
+    """
+    try:
+        described = Job.parsed(job, words)
+    except ValueError as error:
+        raise LosslessError(f"record: JOB is no description of a job: {error}") from None
+    with recording(described):
+        status = context.find_root().command.main(list(words), "lossless-snn", standalone_mode=False)
+        if status:
+            sys.exit(status)

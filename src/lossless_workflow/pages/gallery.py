@@ -1,0 +1,34 @@
+"""Every figure of results/, by budget and experiment."""
+
+import re
+from pathlib import Path
+
+CAPTIONS = Path("workflow/report")
+
+
+def figures() -> list[Path]:
+    """All figures, as SVG, that stand in results/ now."""
+    return sorted(path for path in Path("results").rglob("*.svg"))
+
+
+def gallery() -> str:
+    """A heading for each experiment and budget, below it its figures with their captions; links from docs/."""
+    parts, last = [], None
+    for path in figures():
+        heading = ", ".join(reversed(path.parts[1 : -2 if path.parent.name == "figures" else -1]))
+        if heading != last:
+            parts.append(f"## {heading}")
+            last = heading
+        parts.append(f"![{heading}: {path.stem.replace('_', ' ')}](../{path})\n\n{caption(path.stem)}".rstrip())
+    return "\n\n".join(parts)
+
+
+def caption(figure: str) -> str:
+    """The figure's caption in the report, without what only Snakemake fills in; empty where it has none."""
+    path = CAPTIONS / f"{figure}.rst"
+    if not path.is_file():
+        return ""
+    paragraphs = [re.sub(r"\s+", " ", part) for part in path.read_text(encoding="utf-8").strip().split("\n\n")]
+    # The first one names experiment and budget, as the heading here does; of it, only the title in bold is new.
+    title = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
+    return f"{title[1]}. {paragraphs[1]}" if title else paragraphs[0]
