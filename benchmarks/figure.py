@@ -15,7 +15,7 @@ _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _STUDIES = (
     ("steps", "steps", "time steps"),
     ("images", "count", "images"),
-    ("k", "precision", "level of the quantiser (40 time steps)"),
+    ("k", "precision", "quantiser (40 time steps)"),
 )
 
 
