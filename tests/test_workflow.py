@@ -133,7 +133,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the conversion code": (
-        lambda root: edit(root / "src/lossless_snn/cli/commands/networks/convert.py", "print(", "print(1 + 1, "),
+        lambda root: edit(root / "src/lossless_snn/cli/commands/networks/convert.py", "click.echo(", "click.echo(1 * "),
         CONVERT | SIMULATE | COMPARISONS,
     ),
     "meaning of the simulation code": (
