@@ -71,8 +71,10 @@ lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, imp
 # uv, bootstrapped by pip, installs in seconds, and compiles in half a minute what would double every job's start where
 # Python keeps no bytecode. The stamp comes last, so that a set-up that was cut off is completed.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
-		{ echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@case "$$(uname -s) $$(uname -m)" in 'Linux x86_64' | 'Linux aarch64' | 'Darwin arm64') ;; \
+		*) echo "make: PyTorch is not to be had for $$(uname -s) on $$(uname -m); needed is Linux (x86-64, aarch64) or macOS on Apple silicon" >&2; exit 1 ;; esac
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2> /dev/null || \
+		{ echo "make: Python 3.11 to 3.14 is needed, '$(PYTHON)' is not; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock

@@ -15,23 +15,13 @@ import pytest
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
-from test_restore import flip_a_bit, git, restore
-from test_workflow import EXPERIMENT, PARTS, ROOT, edit, planned
+from projects import EXPERIMENT, PARTS, ROOT, edit, flip_a_bit, git, planned, restore, run
 
 STAGE = "results@quick-digits-lenet"
 FOLDER = Path("results/quick/digits-lenet")
 SPIKING = FOLDER / "checkpoints/k1/seed0.snn.safetensors"
 VERSIONED = [FOLDER / "checkpoints", FOLDER / "logs"]
 DVC_PARTS = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitattributes", ".gitignore"]
-
-
-def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run a program of the environment on the folder's own sources."""
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1", **variables}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    environment |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    environment |= {"GIT_AUTHOR_NAME": "A Person", "GIT_AUTHOR_EMAIL": "person@example.org"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def dvc(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,7 @@
 """Fingerprints: what counts as meaning and what does not, on small packages and on this one."""
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -508,7 +509,7 @@ class Moving(ast.NodeTransformer):
             full, name = f"{source}.{alias.name}", alias.asname or alias.name
             place = self._package.parent.joinpath(*source.split("."))
             bound = (place / "__init__.py").read_text() if place.is_dir() else ""
-            if self._is_module(full) and f"import {alias.name}" not in bound:
+            if self._is_module(full) and not re.search(rf"^from \.\w.* import .*\b{alias.name}\b", bound, re.M):
                 parent, _, leaf = moved(full).rpartition(".")
                 statements.append(ast.ImportFrom(parent, [ast.alias(leaf, name)], 0))
             else:
@@ -613,11 +614,11 @@ OF_RESULTS = {"table", "table-neurons", "summary", *FIGURE_STEPS}
         ("config/parameters.py", set()),
         ("training/training.py", {"train"}),
         ("cli/commands/networks/evaluate.py", {"evaluate"}),
-        ("simulation/events.py", {"simulate", "compare-neurons"}),
+        ("simulation/events/kernel.py", {"simulate", "compare-neurons"}),
         ("analysis/tables/summary.py", {"summary"}),
         ("analysis/figures/sparsity.py", {"figure sparsity"}),
         ("analysis/figures/style.py", {"summary", *FIGURE_STEPS}),
-        ("datasets/loading.py", set(COMMANDS) - OF_RESULTS - {"convert"}),
+        ("datasets/__init__.py", set(COMMANDS) - OF_RESULTS - {"convert"}),
         ("networks/quantiser.py", set(STEPS)),
         ("cli/main.py", set(STEPS)),
     ],

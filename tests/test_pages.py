@@ -1,5 +1,6 @@
 """What README and docs/ name is there: commands, options, targets, files. The site builds, and needs no network."""
 
+import ast
 import re
 import shlex
 import shutil
@@ -164,6 +165,37 @@ def test_files_that_are_named_exist(page):
     ):
         if "NAME" not in name:
             assert (ROOT / name).exists(), name
+
+
+# ---- Messages ----
+
+
+def texts_of_the_code():
+    """Every string of the package and of the Makefile, a form feed for what an f-string fills in."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "\f" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+    yield (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def messages_explained():
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+
+
+def test_messages_that_are_explained_are_those_of_the_code():
+    texts = list(texts_of_the_code())
+    explained = messages_explained()
+    assert len(explained) > 50
+    for message in explained:
+        # Capitals, quoted names and dots stand for what the code fills in.
+        pieces = re.split(r"'?\b(?:[A-Z]+|k)\b(?:\.yaml)?'?|\.\.\.", message.replace("FP32", "\0"))
+        for piece in (piece.strip(" :,;()<>'") for piece in pieces):
+            known = piece.replace("\0", "FP32").split("JSON")
+            assert len(piece) < 8 or any(all(part in text for part in known) for text in texts), (message, piece)
 
 
 # ---- What is drawn and built ----

@@ -6,11 +6,23 @@ import os
 import random
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from test_workflow import EXPERIMENT, PARTS, ROOT, copy, edit, insert_in_functions, planned, snakemake
+from projects import (
+    EXPERIMENT,
+    PARTS,
+    ROOT,
+    copy,
+    edit,
+    flip_a_bit,
+    git,
+    insert_in_functions,
+    planned,
+    python,
+    restore,
+    snakemake,
+)
 
 FOLDER = Path("results/quick/tiny")
 CHECKPOINT = "results/quick/tiny/checkpoints/k1/seed0.safetensors"
@@ -27,25 +39,6 @@ COMPARISONS = {DRAW, "Tabulate the results"}
 TARGETS = [FIGURE, "results/quick/tiny/tables/results.md"]
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
-    run = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout.strip()
-
-
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def restore(folder: Path, status: int = 0) -> list[str]:
-    """The lines that `make restore` prints, without what its summary says of raw data."""
-    run = python(folder, "-m", "lossless_workflow.restore")
-    assert run.returncode == status, run.stdout + run.stderr
-    return re.sub(r"; raw data not here: .*; after an edit, `make restore` again", "", run.stdout).splitlines()
-
-
 def executed(run: subprocess.CompletedProcess) -> set[str]:
     """The jobs that a run of Snakemake ran, by their messages."""
     assert run.returncode == 0, run.stderr
@@ -57,14 +50,6 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     run = python(folder, "-m", "lossless_workflow.verify")
     assert not run.stderr, run.stderr
     return run.returncode, run.stdout.splitlines()
-
-
-def flip_a_bit(path: Path) -> None:
-    """Alter one byte and keep time stamp and size."""
-    stat, content = path.stat(), bytearray(path.read_bytes())
-    content[-2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 @pytest.fixture(scope="session")

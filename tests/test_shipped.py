@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_dvc import run
-from test_restore import git, restore
-from test_workflow import ROOT
+from projects import ROOT, git, restore, run
 
 # Megabytes that the embedded remote may take at the most, so that cloning stays quick.
 MOST = 60

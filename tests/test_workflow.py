@@ -15,26 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
+from projects import EXPERIMENT, PARTS, ROOT, copy, edit, insert_in_functions, planned, snakemake
 
-ROOT = Path(__file__).parents[1]
-PARTS = ["Snakefile", "config", "workflow", "profiles", "src"]
 RESULTS = Path("results/quick/tiny")
 
-# A real experiment, small enough to be made in full before the first test.
-EXPERIMENT = """
-dataset: digits
-network: 2C5-P4-10
-training:
-  batch_size: 100
-  validation_images: 97
-  budgets:
-    quick:
-      phases:
-        - {epochs: 1, learning_rate: 1.0e-3}
-simulation:
-  steps: 4
-  batch_size: 250
-"""
 
 FIGURES = {"Draw accuracy_speed", "Draw sparsity", "Draw sops", "Draw energy"}
 COMPARISONS = FIGURES | {"Tabulate the results"}
@@ -47,31 +31,6 @@ def jobs(step: str, *precisions: str) -> set[str]:
 
 TRAIN, TEST = jobs("Train", "fp32", *LEVELS), jobs("Test the ANN at", "fp32", *LEVELS)
 CONVERT, SIMULATE = jobs("Convert", *LEVELS), jobs("Simulate", *LEVELS)
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    # The copy's sources, not those of the environment.
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-
-
-def planned(folder: Path, *arguments: str) -> set[str]:
-    """The jobs that a dry run lists, by their messages, without target rules."""
-    run = snakemake(folder, "--dry-run", *arguments)
-    assert run.returncode == 0, run.stderr
-    return set(re.findall(r"^Job \d+: (Decode .*|.*(?= \([\w-]+, \w+\)$))", run.stdout + run.stderr, re.MULTILINE))
-
-
-def copy(source: Path, target: Path) -> Path:
-    """With the caches of compiled code, which are valid as long as time stamps are kept."""
-    return shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text, f"{path} no longer says {old!r}"
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.fixture(scope="session")
@@ -97,15 +56,6 @@ def made(tmp_path_factory) -> Path:
 def repository(made, tmp_path) -> Path:
     """A copy of that copy, time stamps kept, to edit at will."""
     return copy(made, tmp_path / "repository")
-
-
-def insert_in_functions(path: Path, statement: str) -> None:
-    """Give each function of a module another meaning, by a first statement of its own."""
-    text, count = re.subn(
-        r"^def (\w+\([^)]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
-    )
-    assert count, f"{path} has no function that it finds"
-    path.write_text(text)
 
 
 def test_all_that_is_promised_is_made(made):

@@ -32,8 +32,7 @@ for name in FIGURES:
                 subcategory="{budget}",
                 labels={"what": "{figure}"},
             ),
-            FIGURE + ".pdf",
-            FIGURE + ".png",
+            [FIGURE + "." + format for format in FORMATS if format != "svg"],
         log:
             "results/{budget}/{experiment}/jobs/{figure}.log",
         wildcard_constraints:
@@ -56,4 +55,4 @@ for name in FIGURES:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
             "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
-            " --style {params.style:q} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+            " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"

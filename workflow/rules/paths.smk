@@ -21,8 +21,8 @@ TRACKED = [
 ]
 
 PUBLISHED = "config/published.csv"
-# As files, the last for people who read no vector graphics.
-FORMATS = ["svg", "pdf", "png"]
+FORMATS = list(settings.figure_formats)
+FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
 # Made only when asked for by their paths, or by a target of their own.
 ON_REQUEST = ["noise", "negative_spikes"]
 # One line for each batch and time step (see simulate); FP32 has none.

@@ -86,8 +86,7 @@ rule summary:
             subcategory="{budget}",
             labels={"what": "summary"},
         ),
-        pdf=SUMMARY + ".pdf",
-        png=SUMMARY + ".png",
+        others=[SUMMARY + "." + format for format in FORMATS if format != "svg"],
     log:
         "results/{budget}/jobs/summary.log",
     threads: 1
@@ -107,4 +106,4 @@ rule summary:
         "Summarise all experiments ({wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"

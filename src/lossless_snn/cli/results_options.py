@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from ..config.energy import ENERGY
-from ..config.figure_style import FigureStyle
+from ..config.figure_style import FigureFormat, FigureStyle
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
 from ..files.typed import validate
@@ -33,4 +34,12 @@ style_option = click.option(
     metavar="JSON",
     callback=_style,
     help=f"How figures are drawn: any of {', '.join(FigureStyle.model_fields)}.",
+)
+formats_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(get_args(FigureFormat)),
+    default=get_args(FigureFormat),
+    help="Format of the figure; all if none is given.",
 )

@@ -14,6 +14,9 @@ _IN_PRINT = {
 }
 
 
+FigureFormat = Literal["svg", "png", "pdf"]
+
+
 class FigureStyle(Strict):
     """Size, resolution and colours of one figure.
 

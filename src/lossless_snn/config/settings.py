@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ..errors import LosslessError
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
-from .figure_style import FigureStyle
+from .figure_style import FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
@@ -63,6 +63,12 @@ class Figures(Strict):
     summary: FigureStyle = FigureStyle()
 
 
+def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
+    if lacking := {"svg", "png"}.difference(formats):
+        raise ValueError(f"lacks {', '.join(sorted(lacking))} (report and pages show SVG and PNG)")
+    return formats
+
+
 class Settings(Strict):
     """What to run: every combination of the lists, at one budget; and how.
 
@@ -81,6 +87,7 @@ class Settings(Strict):
     noise: Noise = Noise()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
+    figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
     report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
 

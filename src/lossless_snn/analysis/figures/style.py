@@ -24,21 +24,26 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1.2)), (0, (8, 2
 _DARKEST, _LIGHTEST = 0.1, 0.78
 # Without dates and versions the same results give the same bytes.
 _METADATA = {
-    ".svg": {"Date": None, "Creator": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    ".png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
 }
 
 
-def render(draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str) -> dict[str, bytes]:
-    """Draw a figure; its content in every format, by file name: STEM.svg, STEM.pdf and STEM.png."""
+FORMATS = tuple(_METADATA)
+
+
+def render(
+    draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str, formats: Sequence[str] = FORMATS
+) -> dict[str, bytes]:
+    """Draw a figure; its content in each of the formats, by file name: STEM.svg, ..."""
     contents = {}
     with mpl.rc_context(_settings(style)):
         figure = draw(style)
-        for suffix, metadata in _METADATA.items():
+        for name in formats:
             buffer = BytesIO()
-            figure.savefig(buffer, format=suffix[1:], metadata=metadata)
-            contents[f"{stem}{suffix}"] = buffer.getvalue()
+            figure.savefig(buffer, format=name, metadata=_METADATA[name])
+            contents[f"{stem}.{name}"] = buffer.getvalue()
     return contents
 
 

@@ -10,20 +10,19 @@ from ....analysis import figures
 from ....analysis.figures.style import render
 from ....analysis.results import load_results
 from ....files.atomic import write_together
-from ...results_options import energy_option, published_option, runs_argument, style_option
+from ...results_options import energy_option, formats_option, published_option, runs_argument, style_option
 
 
 @click.command()
 @click.argument("name", type=click.Choice(figures.FIGURES))
 @runs_argument
-@click.option(
-    "--out", "stem", required=True, metavar="STEM", type=click.Path(path_type=Path), help="STEM.svg, STEM.pdf, STEM.png"
-)
+@click.option("--out", "stem", required=True, metavar="STEM", type=click.Path(path_type=Path), help="STEM.svg, ...")
 @style_option
+@formats_option
 @published_option
 @energy_option
-def command(name, runs, stem, style, published, energy) -> None:
-    """Draw figure NAME from one experiment's runs, as SVG, PDF and PNG."""
+def command(name, runs, stem, style, formats, published, energy) -> None:
+    """Draw figure NAME from one experiment's runs, as SVG, PNG and PDF."""
     results = load_results(runs, published, energy)
     draw = import_module(f"{figures.__name__}.{name}").draw
-    write_together(stem.parent, render(partial(draw, results), style, stem.name))
+    write_together(stem.parent, render(partial(draw, results), style, stem.name, formats))

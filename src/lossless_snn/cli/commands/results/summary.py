@@ -9,17 +9,18 @@ from ....analysis.figures.style import render
 from ....analysis.figures.summary import draw_summary
 from ....analysis.tables.summary import load_all, summary_tables
 from ....files.atomic import write_together
-from ...results_options import energy_option, published_option, runs_argument, style_option
+from ...results_options import energy_option, formats_option, published_option, runs_argument, style_option
 
 
 @click.command()
 @runs_argument
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="summary.csv to write.")
 @style_option
+@formats_option
 @published_option
 @energy_option
-def command(runs, out, style, published, energy) -> None:
+def command(runs, out, style, formats, published, energy) -> None:
     """Write the results of several experiments' runs as one table (CSV, Markdown beside it) and one figure."""
     experiments = load_all(runs, published, energy)
-    figure = render(partial(draw_summary, experiments), style, out.stem)
+    figure = render(partial(draw_summary, experiments), style, out.stem, formats)
     write_together(out.parent, summary_tables(experiments, out.stem) | figure)
