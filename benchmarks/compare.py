@@ -12,20 +12,19 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import torch
 from contender import BATCH, CONVOLUTION
+from figure import draw
 from tqdm import tqdm
 
+from lossless_snn.analysis.figures.style import render
 from lossless_snn.config.experiment import load_experiment
+from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
+from lossless_snn.files.atomic import write_together
 
 CONTENDER = Path(__file__).with_name("contender.py")
 OURS = {
@@ -149,34 +148,6 @@ def training_operations(experiment: str) -> int:
     return 2 * EPOCH * (2 * first + 3 * sum(others))
 
 
-def draw(frame: pd.DataFrame, stem: Path, caption: str) -> None:
-    """The comparison as bars, and the cost of ours against steps, images and k."""
-    sns.set_theme(style="whitegrid", font_scale=0.8)
-    figure, axes = plt.subplot_mosaic([["all"] * 3, ["steps", "images", "k"]], figsize=(8, 6), layout="constrained")
-    compared = frame[frame.study == "compare"].assign(title=lambda f: f.contender.map(TITLES))
-    sns.barplot(
-        compared, x="seconds", y="title", order=[TITLES[n] for n in TITLES if n in set(compared.contender)],
-        estimator="median", errorbar=("pi", 100), color="#5a7d9a", ax=axes["all"],
-    )  # fmt: skip
-    times_ours = comparison_table(compared)["of ours, event-driven"]
-    for name, seconds in compared.groupby("title")["seconds"]:
-        row = [text.get_text() for text in axes["all"].get_yticklabels()].index(name)
-        label = f"{seconds.median():.2f} s, {times_ours[name]:.2g} times ours"
-        axes["all"].annotate(label, (seconds.max(), row), (6, 0), textcoords="offset points", va="center")
-    axes["all"].set_xlim(0, 1.35 * compared["seconds"].max())
-    axes["all"].set(xlabel="seconds for 1,000 images, 20 steps, k = 1 (median, whole range)", ylabel="", title=caption)
-    for name, column, label in (
-        ("steps", "steps", "time steps"),
-        ("images", "count", "images"),
-        ("k", "precision", "k"),
-    ):
-        chosen = frame[frame.study == name].sort_values(column)
-        sns.lineplot(chosen, x=column, y="seconds", estimator="median", errorbar=("pi", 100), marker="o", ax=axes[name])
-        axes[name].set(xlabel=label, ylabel="seconds", ylim=(0, None))
-    for suffix in ("svg", "png"):
-        figure.savefig(stem.with_suffix(f".{suffix}"), dpi=200)
-
-
 def machine() -> str:
     """The processor, in a few words."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -249,17 +220,17 @@ def measure_all(bench: Bench, arguments: argparse.Namespace, trained: dict[str, 
 
 def report(frame: pd.DataFrame, arguments: argparse.Namespace) -> None:
     """Write and print tables and figure."""
-    frame.to_csv(arguments.out / "bench.csv", index=False)
     caption = f"{machine()}, {arguments.threads} threads, {arguments.repetitions} repetitions"
-    table = comparison_table(frame[frame.study == "compare"]).to_markdown(floatfmt=".2f")
+    table = comparison_table(frame[frame.study == "compare"])
     training = training_table(frame[frame.study == "training"], frame[frame.study == "limit"])
     training = training.to_markdown(index=False, floatfmt=".1f")
     training = f"Training, {EPOCH:,} images an epoch, without validation:\n\n{training}"
     title = f"mnist-lenet, k = 1, 1,000 test images, 20 steps; {caption}."
     deep = [deep_table(frame[frame.study == "deep"])] if "deep" in set(frame.study) else []
-    text = "\n\n".join([title, table, scaling_table(frame), *deep, training]) + "\n"
-    (arguments.out / "bench.md").write_text(text)
-    draw(frame, arguments.out / "bench", caption)
+    text = "\n\n".join([title, table.to_markdown(floatfmt=".2f"), scaling_table(frame), *deep, training]) + "\n"
+    style = FigureStyle(height=5.6)
+    figure = render(lambda style: draw(frame, table, TITLES, caption, style), style, "bench", ["svg", "png"])
+    write_together(arguments.out, {"bench.csv": frame.to_csv(index=False), "bench.md": text, **figure})
     print(text)
 
 

@@ -205,7 +205,7 @@ def test_shipped_published_values_are_in_bounds():
 def test_published_file_lacks_a_column(tmp_path):
     path = tmp_path / "published.csv"
     path.write_text("experiment,precision\nmnist-lenet,k0\n")
-    with pytest.raises(LosslessError, match="no column ann_accuracy, ann_operations"):
+    with pytest.raises(LosslessError, match="no column ann_accuracy, snn_accuracy"):
         load_published(path, "mnist-lenet", ENERGIES)
 
 

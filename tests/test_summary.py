@@ -39,7 +39,7 @@ def test_command(tmp_path, runs):
     ]
     assert table["snn_accuracy_published"].fillna(-1).tolist() == [-1, 0.85, -1, -1]
     assert sorted(path.name for path in tmp_path.glob("summary.*")) == [
-        f"summary.{suffix}" for suffix in ("csv", "md", "png", "svg")
+        f"summary.{suffix}" for suffix in ("csv", "md", "pdf", "png", "svg")
     ]
 
 
@@ -71,12 +71,38 @@ def test_a_panel_an_experiment(tmp_path, runs):
     figure = draw_summary(load_all(runs, *write_config(tmp_path)), FigureStyle())
     assert len(figure.axes) == 4
     assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == [
-        "mnist-lenet (MNIST)",
-        "my-network (FashionMNIST)",
+        "mnist-lenet (MNIST), 1 seed",
+        "my-network (FashionMNIST), 1 seed",
     ]
     drawn = sorted(line.get_xdata()[0] for line in figure.axes[0].lines)
     assert drawn == pytest.approx([80, 80, 85, 95])  # FP32 and k = 0: ours, ours, published, published
     assert "quick budget (trained for less than published)" in figure.get_suptitle()
+
+
+def test_spread_seeds_and_what_has_not_settled(tmp_path):
+    folder = tmp_path / "mnist-lenet" / "logs"
+    paths = [write_run(folder, "fp32", seed) for seed in (0, 1)]
+    paths.append(write_run(folder, "k1", 0, snn={"settled": False, "settled_images": 3}))
+    style = FigureStyle(size="column")
+    figure = draw_summary(load_all(paths, *write_config(tmp_path)), style)
+    accuracy = figure.axes[0]
+    assert accuracy.get_title(loc="left") == "mnist-lenet (MNIST), 1 to 2 seeds"
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["FP32", "k = 1 †"]
+    # FP32: 80 and 100 %, each 10 from their mean; k1 has one seed and no bar
+    ((left, _), (right, _)) = accuracy.collections[0].get_segments()[0]
+    assert (left, right) == pytest.approx((90 - 200**0.5, 90 + 200**0.5))
+    assert len(accuracy.collections) == 1
+    assert accuracy.get_xlim()[1] <= 100
+    assert "† mnist-lenet, k = 1: not settled within 3 steps" in " ".join(figure.get_supxlabel().split())
+    assert figure.legends[0].get_texts()[0].get_text() == "ours (mean ± standard deviation)"
+
+
+def test_our_recipe_is_named_as_ours(tmp_path):
+    path = write_run(tmp_path / "mnist-lenet" / "logs", "k0", 0, *[{"budget": "fast"}] * 2)
+    experiments = load_all([path], *write_config(tmp_path))
+    assert "fast budget (4 epochs of 600 images; our recipe (fast), not the published one)" in readable(experiments)
+    title = draw_summary(experiments, FigureStyle()).get_suptitle()
+    assert title == "All experiments, fast budget (our recipe, not the published one)"
 
 
 def test_budgets_are_not_mixed(tmp_path, runs):

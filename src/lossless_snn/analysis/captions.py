@@ -8,8 +8,11 @@ MARK = "†"
 """Stands beside a precision that has a footnote."""
 ABSENT = "–"
 
-# By budget, how its training differs from the published one.
-_UNLIKE_PUBLISHED = {"quick": "trained for less than published"}
+# By budget, how its training differs from the published one: beside its epochs, and by itself.
+_UNLIKE_PUBLISHED = {
+    "quick": (", fewer than published", "trained for less than published"),
+    "fast": ("; our recipe (fast), not the published one", "our recipe, not the published one"),
+}
 
 
 def precision_title(precision: str) -> str:
@@ -23,9 +26,11 @@ def marked_title(results: Results, precision: str) -> str:
 
 
 def experiment(results: Results) -> str:
-    """Experiment, data set, budget and training; a quick budget is named as less than the published one."""
+    """Experiment, data set, budget and training, and how that differs from the published one."""
     epochs = "/".join(f"{n:,}" for n in sorted({run.ann.epochs for run in results.runs}))
-    unlike = ", fewer than published" if results.first.budget == "quick" and len(results.published) else ""
+    unlike = ""
+    if results.first.budget in _UNLIKE_PUBLISHED and len(results.published):
+        unlike, _ = _UNLIKE_PUBLISHED[results.first.budget]
     return (
         f"{results.first.experiment} ({find(results.first.dataset).title}), {results.first.budget} budget "
         f"({epochs} epochs of {results.first.training_images:,} images{unlike})"
@@ -41,7 +46,7 @@ def test_images(results: Results) -> str:
 def budget(results: Results) -> str:
     """The budget, and how its training differs from the published one."""
     name = results.first.budget
-    return f"{name} budget" + (f" ({_UNLIKE_PUBLISHED[name]})" if name in _UNLIKE_PUBLISHED else "")
+    return f"{name} budget" + (f" ({_UNLIKE_PUBLISHED[name][1]})" if name in _UNLIKE_PUBLISHED else "")
 
 
 def number_of_seeds(results: Results) -> str:

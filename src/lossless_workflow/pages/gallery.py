@@ -7,8 +7,8 @@ CAPTIONS = Path("workflow/report")
 
 
 def figures() -> list[Path]:
-    """All figures, as SVG, that stand in results/ now."""
-    return sorted(path for path in Path("results").rglob("*.svg"))
+    """All figures that stand in results/ now, as SVG or, where one is a page of its own, as HTML."""
+    return sorted([*Path("results").rglob("*.svg"), *Path("results").glob("*/*/figures/*.html")])
 
 
 def gallery() -> str:
@@ -19,7 +19,8 @@ def gallery() -> str:
         if heading != last:
             parts.append(f"## {heading}")
             last = heading
-        parts.append(f"![{heading}: {path.stem.replace('_', ' ')}](../{path})\n\n{caption(path.stem)}".rstrip())
+        title = f"{heading}: {path.stem.replace('_', ' ')}"
+        parts.append(f"{'' if path.suffix == '.html' else '!'}[{title}](../{path})\n\n{caption(path.stem)}".rstrip())
     return "\n\n".join(parts)
 
 

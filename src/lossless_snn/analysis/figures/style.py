@@ -38,7 +38,7 @@ def render(
 ) -> dict[str, bytes]:
     """Draw a figure; its content in each of the formats, by file name: STEM.svg, ..."""
     contents = {}
-    with mpl.rc_context(_settings(style)):
+    with mpl.rc_context(settings(style)):
         figure = draw(style)
         for name in formats:
             buffer = BytesIO()
@@ -90,7 +90,8 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], style: FigureStyle, column
     axes.legend(handles=handles, frameon=False, borderaxespad=0, **place)
 
 
-def _settings(style: FigureStyle) -> dict[str, object]:
+def settings(style: FigureStyle) -> dict[str, object]:
+    """Matplotlib's settings for one style, with which figures are drawn and saved."""
     return {
         **sns.axes_style("whitegrid"),
         **sns.plotting_context("paper"),
