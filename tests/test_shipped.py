@@ -12,7 +12,8 @@ from projects import ROOT, git, restore, run
 
 # Megabytes that the embedded remote may take at the most, so that cloning stays quick.
 MOST = 60
-MOST_FILES = 400
+# Sources, tests, pages and what they show; each run of more experiments adds some twenty.
+MOST_FILES = 420
 SHIPPED = [
     match[1]
     for stage in yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
@@ -77,7 +78,7 @@ def left_behind(folder: Path) -> list[Path]:
     return sorted(path for path in folders if not (folder / path).exists())
 
 
-def test_the_repository_tracks_fewer_than_400_files_beside_its_store(clone):
+def test_the_repository_tracks_few_files_beside_its_store(clone):
     tracked = [path for path in git(clone, "ls-files").splitlines() if not path.startswith("artifacts/")]
     assert len(tracked) < MOST_FILES
 

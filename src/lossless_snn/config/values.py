@@ -5,8 +5,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from ..datasets.catalogue import find
-from ..networks.method import MOST_STEPS
-from ..networks.quantiser import quantiser_level
+from ..networks.quantiser import MOST_STEPS, quantiser_level
 
 
 def _precision(value: str) -> str:

@@ -35,7 +35,7 @@ import numpy as np
 from ..checkpoints.checkpoint import Checkpoint
 from ..errors import LosslessError
 from ..networks import notation
-from ..networks.method import BATCH_NORM_EPS, MEMBRANE_BITS, ROUNDING_SHIFT, WEIGHT_BITS
+from ..networks.quantiser import BATCH_NORM_EPS, MEMBRANE_BITS, ROUNDING_SHIFT, WEIGHT_BITS
 from .spiking_network import SpikingLayer, SpikingMetadata, SpikingNetwork, largest_counts, largest_logit
 
 # A threshold has this many bits less k, since counts double with k, but no less than the second number:

@@ -14,9 +14,8 @@ from ..errors import LosslessError
 from ..files.records import Natural, Sha256
 from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
 from ..files.typed import validate
-from ..networks.method import MEMBRANE_BITS, MOST_STEPS, WEIGHT_BITS
 from ..networks.notation import Layer
-from ..networks.quantiser import quantiser_level
+from ..networks.quantiser import MEMBRANE_BITS, MOST_STEPS, WEIGHT_BITS, quantiser_level
 from ..runs.identity import ExperimentName, Origin
 
 KIND = "spiking network"

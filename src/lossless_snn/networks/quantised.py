@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .method import BATCH_NORM_EPS, ROUNDING_SHIFT
 from .notation import Layer
+from .quantiser import BATCH_NORM_EPS, ROUNDING_SHIFT
 
 # Running averages decay by 0.9: the weight of a new batch is what is left.
 BATCH_NORM_MOMENTUM = 0.1

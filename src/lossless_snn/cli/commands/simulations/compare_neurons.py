@@ -7,7 +7,7 @@ import click
 from ....config.parameters import comparison_options
 from ....conversion.spiking_network import SpikingNetwork
 from ....datasets import load
-from ....networks.method import MOST_STEPS
+from ....networks.quantiser import MOST_STEPS
 from ....runs import neurons
 from ....simulation.neuron_comparison import compare_neurons
 from ...options import local_option, threads_option

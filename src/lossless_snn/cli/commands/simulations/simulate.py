@@ -8,7 +8,7 @@ from ....checkpoints import Checkpoint
 from ....config.parameters import simulation_options
 from ....conversion.spiking_network import SpikingNetwork
 from ....datasets import load
-from ....networks.method import MOST_STEPS
+from ....networks.quantiser import MOST_STEPS
 from ....simulation import ARITHMETICS, ENGINES
 from ....simulation.test_set import simulate_test_set
 from ...options import local_option, threads_option
