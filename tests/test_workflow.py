@@ -80,7 +80,7 @@ def test_nothing_is_left_to_do(made):
 
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "style of a figure": (
-        lambda root: edit(root / "config/config.yaml", "sparsity: {width: 7.5", "sparsity: {width: 8"),
+        lambda root: edit(root / "config/config.yaml", "sparsity: {size: screen", "sparsity: {size: page"),
         {"Draw sparsity"},
     ),
     "simulated steps": (
