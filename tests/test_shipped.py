@@ -43,8 +43,10 @@ def to_do(folder: Path) -> str:
 def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_stamps(clone):
     assert {"digits-lenet", "mnist-lenet", "fashion-mlp", "fashion-lenet"} <= set(SHIPPED)
     (summary,) = restore(clone)
-    accepted, jobs = re.match(r"(\d+) of (\d+) jobs accepted; not here, and made anew", summary).groups()
+    accepted, jobs = re.match(r"(\d+) of (\d+) jobs accepted; ", summary).groups()
     assert accepted == jobs
+    # Trainings of earlier code stand by a probe, and it says so.
+    assert re.search(r"; \d+ jobs accepted by a probe of 2 epochs, not by identity \(\w+ = \w+\); ", summary)
     assert "Nothing to be done" in to_do(clone)
     for path in (clone / "results").rglob("*"):
         if path.is_file():
