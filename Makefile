@@ -14,10 +14,10 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench readme docs screens test lint
+.PHONY: help setup demo reproduce paper report restore verify bench readme docs screens test test-long lint
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the virtual environment in .venv, everything pinned
 
@@ -47,6 +47,9 @@ verify: $(READY) ## Hash all results again and check their provenance from raw d
 
 test: $(READY) ## Run the tests
 	@$(BIN)/pytest --numprocesses=auto --dist=loadfile
+
+test-long: $(READY) ## Run the tests that take minutes each
+	@$(BIN)/pytest --numprocesses=auto --dist=loadfile -m slow
 
 # PUBLISHED names a checkout of the published code, to measure that too.
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)

@@ -289,8 +289,15 @@ def test_search_works_from_the_folder(site):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto((site / "index.html").as_uri())
-        page.fill("input.md-search__input", "shadow membrane")
-        page.wait_for_selector(".md-search-result__link")
+        # The index may still be on its way when the words come: they are typed until they find something.
+        for _ in range(PATIENCE // 5000):
+            page.fill("input.md-search__input", "")
+            page.type("input.md-search__input", "shadow membrane")
+            try:
+                page.wait_for_selector(".md-search-result__link", timeout=5000)
+                break
+            except playwright.TimeoutError:
+                continue
         found = page.inner_text(".md-search-result__list")
         browser.close()
     assert "The method, with a pencil" in found

@@ -110,7 +110,8 @@ def test_the_record_of_a_job_says_what_it_was(origin):
     assert record["wildcards"] == {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
     assert record["params"]["options"] == "--steps 4 --batch-size 250"
     assert record["command"] == (
-        f"lossless-snn simulate {SPIKING} --logs {Path(LOG).parent} --steps 4 --batch-size 250 --threads 1"
+        f"lossless-snn simulate {SPIKING} --against {CHECKPOINT} --logs {Path(LOG).parent}"
+        " --steps 4 --batch-size 250 --threads 1"
     )
     assert (record["arithmetic"], record["threads"]) == ("exact", 1)
     for path, entry in {**record["inputs"], **record["outputs"]}.items():
@@ -285,7 +286,8 @@ def test_provenance_shows_every_step_back_to_raw_data(origin):
     sha256 = hashlib.sha256((origin / FIGURE).read_bytes()).hexdigest()
     assert lineage.splitlines()[0] == f"{FIGURE}  {sha256[:12]}"
     steps = re.findall(r"└─ (\w+) quick tiny", lineage)
-    assert steps == ["figure_sops", "simulate", "convert", "train", "evaluate", "train"]
+    # The simulation reads the checkpoint, too: its certificate is bound to it.
+    assert steps == ["figure_sops", "simulate", "train", "convert", "train", "evaluate", "train"]
     assert "recipe.phases.0.learning_rate: 0.001" in lineage
     assert "data/Digits/raw/train-images-idx3-ubyte  60adda41fa07 raw data" in lineage
 
