@@ -1,6 +1,6 @@
 """Recipes of our own: Muon by hand, schedules, initialisation, the objective, fine-tuning, half precision."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,6 +18,7 @@ from lossless_snn.networks.quantised import QuantisedNetwork
 from lossless_snn.training import state
 from lossless_snn.training.muon import Muon, orthogonal
 from lossless_snn.training.objective import Objective
+from lossless_snn.training.training_set import TrainingSet
 
 SHIPPED = Path(__file__).parents[1] / "config/experiments"
 SETTINGS = Settings(momentum=0.5, newton_schulz_steps=5, gamma_rate=0.1, beta_rate=0.2, output_rate=0.3, beta2=0.9)
@@ -216,6 +217,22 @@ def test_fine_tuning_starts_from_the_network_it_is_given_and_says_which(train):
     history = tuned.with_suffix(".history.csv").read_text().splitlines()
     untrained = train("fp32", "--epochs", "1", name="short").with_suffix(".history.csv").read_text().splitlines()
     assert float(history[1].split(",")[3]) > float(untrained[1].split(",")[3])  # it begins where the other ended
+
+
+def test_fine_tuning_counts_its_epochs_on(train):
+    """FP32 has 3 epochs, k = 2 has 1 and k = 0 has 2: each sees images in another order than the one before."""
+    first = train("fp32")
+    second = train("k2", "--initial", first)
+    third = train("k0", "--initial", second)
+    before = [Checkpoint.load(path).metadata.epochs_in_all for path in (first, second, third)]
+    assert before == [3, 4, 6]
+    seen = []
+    with (
+        patch.object(TrainingSet, "epoch", lambda images, seed, epoch: seen.append(epoch) or iter(())),
+        suppress(Exception),
+    ):
+        train("k0", "--initial", second, name="again")
+    assert seen == [4]
 
 
 def test_what_fine_tuning_refuses(train):

@@ -23,14 +23,10 @@ HeldOut = Annotated[int, Field(ge=0)]
 
 
 class FineTuning(Strict):
-    """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
-
-    `soft_targets` is the weight of FP32's outputs as targets beside the labels.
-    """
+    """How the network of one precision is trained on from the one before it in the list, the first from FP32's."""
 
     precision: Precision
     phases: Phases
-    soft_targets: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] | None = None
 
 
@@ -72,7 +68,6 @@ class Budget(Strict):
         return {
             "phases": chosen.phases,
             "initial": names[place - 1] if place else "fp32",
-            "soft_targets": chosen.soft_targets,
             "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
 

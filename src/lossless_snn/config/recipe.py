@@ -99,8 +99,6 @@ class Recipe(Strict):
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
-    soft_targets: Share = 0.0
-    """Weight of that first network's (FP32's) outputs as targets beside the labels."""
 
     def recorded(self) -> dict[str, Any]:
         """The recipe as JSON has it: an input of the training step, part of a checkpoint's metadata."""

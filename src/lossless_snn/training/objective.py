@@ -11,20 +11,19 @@ from ..networks.quantised import QuantisedNetwork
 class Objective:
     """The loss of a batch under a recipe.
 
-    With labels y, outputs z, the first network's outputs z' and the activations a_l of the layers,
+    With labels y, outputs z and the activations a_l of the layers,
 
-        (1 - soft_targets) H(y, z) + soft_targets H(softmax z', z) + activation_penalty mean_l mean(2^k a_l)
+        H(y, z) + activation_penalty mean_l mean(2^k a_l)
 
     where H is cross-entropy, its labels smoothed, and 2^k a the thresholds that a neuron will pass: its net
     spike count.
 
     Args:
-        recipe: Weights of the terms.
-        teacher: The network that gives soft targets; None where their weight is 0.
+        recipe: Smoothing of the labels, and weight of the activations.
     """
 
-    def __init__(self, recipe: Recipe, teacher: QuantisedNetwork | None = None) -> None:
-        self._recipe, self._teacher = recipe, teacher
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
 
     def __call__(self, network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, a scalar, and the network's outputs (N, classes) for inputs (N, C, H, W), labels (N,)."""
@@ -34,10 +33,6 @@ class Objective:
             if self._recipe.activation_penalty and layer is not network[-1]:
                 activity.append(x.float().mean() * 2.0 ** (layer.k or 0))
         loss = F.cross_entropy(x, labels, label_smoothing=self._recipe.label_smoothing)
-        if self._teacher is not None:
-            with torch.no_grad():
-                targets = self._teacher(inputs).softmax(1)
-            loss = torch.lerp(loss, F.cross_entropy(x, targets), self._recipe.soft_targets)
         if activity:
             loss = loss + self._recipe.activation_penalty * torch.stack(activity).mean()
         return loss, x

@@ -70,7 +70,14 @@ class Job:
                 raise LosslessError(f"{initial}: {name} {found}, not {expected}")
         if start.metadata.precision != recipe.initial:
             raise LosslessError(f"{initial}: a network at {start.metadata.precision}; {where} needs {recipe.initial}")
-        return cls({**identity, "initial": sha256(initial)}, recipe, start)
+        trained = start.metadata
+        epochs = (trained.epochs or 0) + (trained.model_extra or {}).get("epochs_before", 0)
+        return cls({**identity, "initial": sha256(initial), "epochs_before": epochs}, recipe, start)
+
+    @property
+    def epochs_before(self) -> int:
+        """The epochs that the network which this one starts from was trained for, all together."""
+        return self.identity.get("epochs_before", 0)
 
     @property
     def title(self) -> str:
@@ -208,7 +215,7 @@ class _Epochs:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         return tqdm(
-            self._images.epoch(self._job.identity["seed"], epoch),
+            self._images.epoch(self._job.identity["seed"], self._job.epochs_before + epoch),
             f"{self._job.title}, epoch {epoch + 1}/{self.count}",
             self._images.batches,
             leave=False,

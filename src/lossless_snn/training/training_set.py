@@ -53,7 +53,8 @@ class TrainingSet:
     def epoch(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled batches: inputs (batch size, C, H, W) and labels (batch size,).
 
-        A function of seed and epoch, so that resuming needs no generator's state.
+        A function of seed and epoch, so that resuming needs no generator's state. A network that is trained on from
+        another one counts its epochs on from those of that one, so that it is shown other crops.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self._labels))
         order = order[: self.batches * self._batch_size]
