@@ -1,6 +1,5 @@
 """Recipes of our own: Muon by hand, schedules, initialisation, the objective, fine-tuning, half precision."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from interruptions import interrupted_after_an_epoch
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.experiment import load_experiment
@@ -15,7 +15,6 @@ from lossless_snn.config.recipe import Muon as Settings
 from lossless_snn.config.recipe import Phase, Recipe
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
-from lossless_snn.training import state
 from lossless_snn.training.muon import Muon, orthogonal
 from lossless_snn.training.objective import Objective
 from lossless_snn.training.training_set import TrainingSet
@@ -64,19 +63,6 @@ def train(fast, command_line, tmp_path):
         return out if said == 0 else said
 
     return run
-
-
-@contextmanager
-def interrupted_after_an_epoch():
-    """Within, training is interrupted when its first epoch's state has been written."""
-    original = state.save
-
-    def save(*arguments):
-        original(*arguments)
-        raise KeyboardInterrupt
-
-    with patch.object(state, "save", save):
-        yield
 
 
 def network(k=1, text="4C3-P2-5", shape=(2, 6, 6)):

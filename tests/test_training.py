@@ -8,12 +8,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from interruptions import interrupted_after_an_epoch
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.tensors import load_tensors
-from lossless_snn.training import state, training
+from lossless_snn.training import training
 
 ARGUMENTS = ("--precision", "k1", "--device", "cpu")
 
@@ -41,19 +42,6 @@ def interruption_in(epoch):
     with patch.object(training, "accuracy", accuracy):
         yield
     assert len(calls) == epoch
-
-
-@contextmanager
-def interruption_after_saving():
-    """Within, training is interrupted when the first epoch's state has been written."""
-    original = state.save
-
-    def save(*arguments):
-        original(*arguments)
-        raise KeyboardInterrupt
-
-    with patch.object(state, "save", save):
-        yield
 
 
 @pytest.fixture
@@ -103,7 +91,7 @@ def test_without_held_out_images_their_columns_are_empty(project, command_line, 
     whole.write_text(text.replace("validation_images: 97", "validation_images: 0"))
     out = tmp_path / "a.safetensors"
     try:
-        with interruption_after_saving():
+        with interrupted_after_an_epoch():
             assert command_line("train", "whole", *ARGUMENTS, "--epochs", "2", "--out", out) != 0
         assert command_line("train", "whole", *ARGUMENTS, "--epochs", "2", "--out", out, "--resume") == 0
     finally:
