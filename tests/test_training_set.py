@@ -67,10 +67,12 @@ def test_the_split_of_an_experiment(project):
 
 
 def test_too_few_images():
-    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 7 of them held out.*batch of 4"):
+    with pytest.raises(LosslessError, match=r"mnist: 3 images to train on, of 10 with 7 held out.*batch of 4"):
         split(numbered(10), recipe(4, validation_images=7))
     with pytest.raises(LosslessError, match=r"mnist: 10 training images, 3 of them held out.*the 8 to train on"):
         split(numbered(10), recipe(4, validation_images=3, train_images=8))
+    with pytest.raises(LosslessError, match=r"mnist: 2 images to train on, of 10 with 3 held out.*batch of 4"):
+        split(numbered(10), recipe(4, validation_images=3, train_images=2))
 
 
 def test_batches_have_each_image_once():

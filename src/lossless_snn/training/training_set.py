@@ -22,14 +22,15 @@ def split(images: Images, recipe: Recipe) -> tuple[Images, Images]:
     held_out, available = recipe.validation_images, len(images)
     rest = available - held_out
     wanted = recipe.train_images or rest
-    if rest < max(wanted, recipe.batch_size):
+    if rest < wanted:
         raise LosslessError(
             f"{recipe.dataset}: {available} training images, {held_out} of them held out, "
-            + (
-                f"are fewer than the {wanted} to train on"
-                if rest < wanted
-                else f"do not fill one batch of {recipe.batch_size}"
-            )
+            f"are fewer than the {wanted} to train on"
+        )
+    if wanted < recipe.batch_size:
+        raise LosslessError(
+            f"{recipe.dataset}: {wanted} images to train on, of {available} with {held_out} held out, "
+            f"do not fill one batch of {recipe.batch_size}"
         )
     return images[:wanted], images[rest:]
 
