@@ -10,6 +10,7 @@ from ..datasets.catalogue import find
 from ..datasets.encoding import Standardised
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
+from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
@@ -199,7 +200,7 @@ def merged(content: Any, changes: Any) -> Any:
 
 
 def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
-    """The experiment of that name, from `folder`/NAME.yaml.
+    """The experiment of that name, from `folder`/NAME.yaml, or the package's where the folder has none.
 
     Where the file `extends` another experiment, it only has what differs. Raises LosslessError
     where a file is missing or wrong.
@@ -208,9 +209,9 @@ def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = folder / f"{name}.yaml"
+    path = configured(folder / f"{name}.yaml")
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
+        known = ", ".join(configured_names(folder))
         raise LosslessError(f"{path}: no such experiment (found: {known})")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):

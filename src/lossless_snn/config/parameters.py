@@ -7,6 +7,7 @@ parameters stay what they are. They return plain values: what methods do, no par
 from typing import Any
 
 from ..boundary import covered_by
+from ..files.configuration import configured
 from .experiment import EXPERIMENT_FOLDER, load_experiment
 
 
@@ -33,6 +34,6 @@ def comparison_options(experiment: str) -> tuple[int, int, int]:
 @covered_by("compared_with")
 def compared_with(experiment: str) -> str:
     """The experiment of published.csv that `experiment` is to be compared with; its own name without a file."""
-    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
+    if not configured(EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
         return experiment
     return load_experiment(experiment).published or experiment

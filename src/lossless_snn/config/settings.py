@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
+from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
@@ -106,8 +107,8 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
     for key, names in _listed(settings).items():
         for name in names:
-            if not (folder / f"{name}.yaml").is_file():
-                known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            if not configured(folder / f"{name}.yaml").is_file():
+                known = ", ".join(configured_names(folder))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
             if key == "experiments":
                 requested_experiment(name, settings.budget, folder)
