@@ -45,6 +45,12 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class CertifiedPeers(Strict):
+    """How many test images other implementations of the networks are judged on, the first ones."""
+
+    images: Count = 200
+
+
 class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
@@ -61,6 +67,7 @@ class Figures(Strict):
     energy: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    certified_peers: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 
@@ -86,11 +93,14 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    certified_peers: CertifiedPeers = CertifiedPeers()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
+    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes", "certified_peers"], ...]]] = Field(
+        default_factory=dict
+    )
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
