@@ -114,6 +114,11 @@ def measures(wildcards):
     ]
 
 
+def histories(wildcards):
+    """The training histories of all runs that are asked for."""
+    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+
+
 def run_folders(wildcards):
     return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
@@ -156,4 +161,6 @@ def shown(budget, name, requested):
             f"or make it, or take {name} off report.{budget} in config/config.yaml"
         )
     more = negative_spikes(budget, name) if "negative_spikes" in requested else []
-    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=requested, **place)
+    more += expand(VIEWER, **place) if "viewer" in requested else []
+    figures = [figure for figure in requested if figure in FIGURES]
+    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=figures, **place)

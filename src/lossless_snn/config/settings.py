@@ -17,6 +17,8 @@ SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
 
 ImageIndex = Annotated[int, Field(ge=0)]
+OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
+"""What is made of an experiment only where it is asked for."""
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -65,6 +67,7 @@ class Figures(Strict):
     sparsity: FigureStyle = FigureStyle()
     sops: FigureStyle = FigureStyle()
     energy: FigureStyle = FigureStyle()
+    training_curves: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
     certified_peers: FigureStyle = FigureStyle()
@@ -82,7 +85,7 @@ class Settings(Strict):
 
     Without `seeds`, each experiment has those that its budget names. `summary` lists the experiments that the
     summary of a budget compares, `report` what the report shows beside what is run: experiments by budget, each
-    with those figures made on request that it shows, too.
+    with what is made on request alone and that it shows, too.
     """
 
     budget: BudgetName
@@ -98,9 +101,7 @@ class Settings(Strict):
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes", "certified_peers"], ...]]] = Field(
-        default_factory=dict
-    )
+    report: dict[BudgetName, dict[str, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
