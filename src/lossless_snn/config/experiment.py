@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ..datasets.catalogue import find
-from ..datasets.encoding import Standardised
+from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.configuration import configured, configured_names
@@ -73,6 +73,16 @@ class Budget(Strict):
         }
 
 
+def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
+    """What images vary to, where that is not how the network is tested; None where it is."""
+    crop = augmentation.crop
+    if crop is not None:
+        return None if encoding == Standardised(crop) else f"standardised crops of {crop} x {crop}"
+    if isinstance(encoding, Standardised):
+        return "whole images (name its crop)"
+    return "other brightness or contrast" if augmentation.varies_light else None
+
+
 def lasting(phases: tuple[Phase, ...], epochs: int | None) -> tuple[Phase, ...]:
     """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
     if epochs is None:
@@ -126,11 +136,8 @@ class Experiment(Strict):
         encoding = self.data.encoding
         budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
         for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
-            if augmentation and encoding != Standardised(augmentation.crop):
-                raise ValueError(
-                    f"{place}.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
-                    f"but {self.dataset} is tested as {encoding}"
-                )
+            if augmentation and (given := _unlike(augmentation, encoding)):
+                raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
 
     @model_validator(mode="after")
