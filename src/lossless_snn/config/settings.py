@@ -17,7 +17,7 @@ SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
+OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
 """What is made of an experiment only where it is asked for."""
 
 
