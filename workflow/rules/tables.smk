@@ -1,5 +1,7 @@
 def histories(wildcards):
-    """The training histories of all runs that are asked for."""
+    """The training histories of all runs that are asked for; none of a variant that is not trained anew."""
+    if trained_as(wildcards["experiment"], wildcards["budget"]) != wildcards["experiment"]:
+        return []
     return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
 
