@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
-from ..files.configuration import configured, configured_names
+from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
+from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, Precision, Seed
 
@@ -118,7 +118,7 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
     for key, names in _listed(settings).items():
         for name in names:
-            if not configured(folder / f"{name}.yaml").is_file():
+            if not experiment_file(name, folder).is_file():
                 known = ", ".join(configured_names(folder))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
             if key == "experiments":
@@ -139,5 +139,5 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     try:
         experiment.recipe(budget, "fp32")
     except LosslessError as error:
-        raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
+        raise LosslessError(f"{experiment_file(name, folder)}: training.budgets: {error}") from None
     return experiment
