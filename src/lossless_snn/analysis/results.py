@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
-from ..config.experiment import EXPERIMENT_FOLDER
+from ..config.experiment import experiment_file
 from ..config.parameters import compared_with
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
@@ -155,7 +155,7 @@ def load_results(
     experiment = runs[0].ann.experiment
     named = compared_with(experiment)
     if named not in (experiment, *published_experiments(published)):
-        raise LosslessError(f"{EXPERIMENT_FOLDER / experiment}.yaml: published: {published} has no '{named}'")
+        raise LosslessError(f"{experiment_file(experiment)}: published: {published} has no '{named}'")
     table = load_published(published, named, energies)
     logs = load_published_logs(published, named, table, runs[0].ann.test_set)
     return Results(tuple(runs), table, energies, logs)
