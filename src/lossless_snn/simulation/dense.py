@@ -9,7 +9,7 @@ faithful  The published code's: weights, thresholds and bases as 32-bit floats c
           membrane comes within a rounding error of a threshold.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -96,8 +96,11 @@ class DenseSimulator:
         return torch.from_numpy(array.astype(np.float64)).to(self._device)
 
     @torch.inference_mode()
-    def run(self, pixels: np.ndarray, steps: int) -> Trace:
+    def run(self, pixels: np.ndarray, steps: int, observe: Callable[[Sequence[Tensor]], None] | None = None) -> Trace:
         """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps.
+
+        `observe` is called after each step, up to the first in which no neuron spikes, with the spikes of every
+        spiking layer, (N, C, H, W) each.
 
         In exact arithmetic, raises LosslessError where a membrane may have left the range in which
         64-bit floats are exact.
@@ -115,6 +118,8 @@ class DenseSimulator:
                 positive[:, t] += (spikes > 0).sum((1, 2, 3)).cpu()
                 negative[:, t] += (spikes < 0).sum((1, 2, 3)).cpu()
                 operations[:, t] += (spikes.abs() * self._fan_out[index]).sum((1, 2, 3)).long().cpu()
+            if observe:
+                observe([emitted[index] for index in graph.spiking])
             # Of the counts, not a running sum: rounded, what spikes of both signs add would not cancel out.
             logits = convolve(units[graph.output.source].count, self._readout, graph.readout).flatten(1)
             predictions[:, t:] = (logits + self._readout_offset).argmax(1, keepdim=True).cpu()
