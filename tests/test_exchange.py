@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
-from lossless_snn.checkpoints.checkpoint import parameter_shapes
 from lossless_snn.checkpoints.published_npz import read_npz, write_npz
 from lossless_snn.cli.main import cli
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.errors import LosslessError
+from lossless_snn.networks.graph import chain_graph, parameter_shapes
 from lossless_snn.networks.notation import parse
 
 # A 2 x 2 convolution on 1 x 3 x 3, then 3 units on all of its 2 x 2 x 2 map, 2 classes.
@@ -56,7 +56,7 @@ def save_stream(path: Path, stream: bytes) -> Path:
 
 
 def check_coded(parameters: dict[str, np.ndarray]) -> None:
-    assert parameters.keys() == parameter_shapes(LAYERS).keys()
+    assert parameters.keys() == parameter_shapes(chain_graph(LAYERS)).keys()
     assert all(array.dtype == np.float32 for array in parameters.values())
     for out, channel, row, column in np.ndindex(2, 1, 2, 2):
         assert parameters["0.weight"][out, channel, row, column] == int(f"0{row}{column}{channel}{out}")
@@ -71,7 +71,7 @@ def check_coded(parameters: dict[str, np.ndarray]) -> None:
 
 def random_parameters(layers, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    parameters = {name: rng.normal(0, 0.05, shape) for name, shape in parameter_shapes(layers).items()}
+    parameters = {name: rng.normal(0, 0.05, shape) for name, shape in parameter_shapes(chain_graph(layers)).items()}
     for name in parameters:
         if name.endswith("gamma"):
             parameters[name] += 1

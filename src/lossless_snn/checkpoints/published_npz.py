@@ -19,7 +19,8 @@ from numpy.lib import format as npy
 from ..errors import LosslessError
 from ..files.atomic import replacing
 from ..files.plain_pickle import read_plain
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
+from ..networks.graph import chain_graph
 from .checkpoint import check_parameters
 
 # A hidden layer's parameters in the order of the file, by the names that a checkpoint gives them.
@@ -76,7 +77,7 @@ def read_npz(path: str | Path, layers: tuple[Layer, ...]) -> dict[str, np.ndarra
                 raise LosslessError(
                     f"{where} is negative; its arrays must come in the order {', '.join(TITLES.values())}"
                 )
-    check_parameters(parameters, layers, path)
+    check_parameters(parameters, chain_graph(layers), path)
     return parameters
 
 

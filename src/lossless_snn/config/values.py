@@ -32,6 +32,10 @@ def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
 Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
 Precision = Annotated[str, AfterValidator(_precision)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
+NetworkName = Annotated[str, Field(max_length=1000)]
+"""The paper's notation, or a name from `networks.named`."""
+UpperBound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Of activations, whose unit is that of batch norm's output."""
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""
 Count = Annotated[int, Field(ge=1, lt=2**31)]

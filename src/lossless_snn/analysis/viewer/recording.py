@@ -122,11 +122,14 @@ class Recorder:
 
 def weighted_sums(received: np.ndarray, weight: np.ndarray, layer: Layer) -> np.ndarray:
     """Convolution of integers (C, H, W) with weights (filters, C, kh, kw), int64 (filters, H', W')."""
-    padded = np.pad(received, ((0, 0), layer.padding, layer.padding))
+    padded = np.pad(received, ((0, 0), *layer.padding))
     _, height, width = layer.out_shape
     total = np.zeros(layer.out_shape, np.int64)
     for y, x in np.ndindex(*layer.kernel):
-        rows, columns = (slice(at, at + layer.stride * size, layer.stride) for at, size in ((y, height), (x, width)))
+        rows, columns = (
+            slice(at, at + step * size, step)
+            for at, size, step in zip((y, x), (height, width), layer.stride, strict=True)
+        )
         total += np.tensordot(weight[:, :, y, x], padded[:, rows, columns], axes=1)
     return total
 
