@@ -162,14 +162,14 @@ class SpikingNetwork:
 
     def save(self, path: str | Path) -> None:
         """Write the network atomically; the same content gives the same bytes."""
-        save_tensors(path, KIND, self.tensors(), self._content())
+        save_tensors(path, KIND, self.tensors(), self.content())
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the file that `save` writes, in hexadecimal digits."""
-        return tensors_sha256(KIND, self.tensors(), self._content())
+        return tensors_sha256(KIND, self.tensors(), self.content())
 
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The metadata as the file has it: with a digest over the tensors and all else."""
         metadata = self.metadata.model_dump()
         # Networks without one have the bytes that they had before there were bounds.
@@ -193,7 +193,11 @@ class SpikingNetwork:
         Raises LosslessError where the file is damaged, altered or no spiking network, and where the
         sums of a layer could leave the range in which nothing is lost.
         """
-        tensors, content = load_tensors(path, KIND)
+        return cls.of(*load_tensors(path, KIND), path)
+
+    @classmethod
+    def of(cls, tensors: dict[str, np.ndarray], content: dict[str, Any], path: str | Path) -> "SpikingNetwork":
+        """The network of these tensors, with what `content` gave of it; raises as `load` does, naming `path`."""
         metadata = validate(GraphMetadata if "graph" in content else SpikingMetadata, content, path)
         graph = metadata.graph
         check_tensors(tensors, _tensor_specs(graph), path)
@@ -203,7 +207,7 @@ class SpikingNetwork:
             network.check_range()
         except LosslessError as error:
             raise LosslessError(f"{path}: {error}") from None
-        if content.get(_DIGEST) != network._content()[_DIGEST]:
+        if content.get(_DIGEST) != network.content()[_DIGEST]:
             raise LosslessError(f"{path}: altered since it was converted, by its digest; convert the checkpoint again")
         return network
 

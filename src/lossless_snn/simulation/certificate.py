@@ -89,13 +89,13 @@ def grid_activations(network: SpikingNetwork, pixels: np.ndarray) -> Iterator[np
             maps[index] = _counts(received, network.layer(index), graph.geometry[index])
         if index in graph.spiking:
             yield maps[index]
-    logits = _weighted_sums([maps[graph.output.source]], [network.grid_readout], graph.geometry[-1])[:, :, 0, 0]
+    logits = weighted_sums([maps[graph.output.source]], [network.grid_readout], graph.geometry[-1])[:, :, 0, 0]
     yield logits if network.readout_offset is None else logits.astype(np.int64) + network.readout_offset
 
 
 def _counts(received: list[np.ndarray], spiking: SpikingLayer, layers: tuple[Layer, ...]) -> np.ndarray:
     summand = np.abs(spiking.grid_offset).max() + spiking.grid_threshold.max()
-    total = _weighted_sums(received, spiking.grid_weights, layers, float(summand))
+    total = weighted_sums(received, spiking.grid_weights, layers, float(summand))
     offset, threshold = (a[:, None, None] for a in (spiking.grid_offset, spiking.grid_threshold))
     due = np.maximum(total - offset, 0)
     # The quotient of floats is rounded, but not across an integer: it is below 2^52.
@@ -116,7 +116,7 @@ def _windows(values: np.ndarray, layer: Layer) -> np.ndarray:
     return windows[:, :, :: layer.stride[0], :: layer.stride[1]]
 
 
-def _weighted_sums(
+def weighted_sums(
     received: Sequence[np.ndarray], weights: Sequence[np.ndarray], layers: tuple[Layer, ...], summand: float = 0.0
 ) -> np.ndarray:
     """Sum over the inputs of convolutions of integers (N, C, H, W) with int32 weights, exact, and a `summand` later on.
