@@ -93,6 +93,7 @@ def simulate_test_set(
         trace = run(pixels, steps)
         metrics.add(trace, labels)
         certificate.add(pixels, labels, trace)
+    units, state = network.graph.max_pooling
     record = SnnRecord(
         **network.metadata.model_dump(include=set(NetworkRecord.model_fields)),
         arithmetic=arithmetic,
@@ -101,6 +102,7 @@ def simulate_test_set(
         ann_operations=network.graph.ann_operations,
         simulated_steps=steps,
         batch_size=batch_size,
+        **({"max_pooling_units": units, "max_pooling_state": state} if units else {}),
     )
     proof = CertificateRecord(
         arithmetic=arithmetic,
