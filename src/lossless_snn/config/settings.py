@@ -70,6 +70,10 @@ class Figures(Strict):
     summary: FigureStyle = FigureStyle()
 
 
+OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
+"""Figures that are made on request."""
+
+
 def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
     if lacking := {"svg", "png"}.difference(formats):
         raise ValueError(f"lacks {', '.join(sorted(lacking))} (report and pages show SVG and PNG)")
@@ -97,9 +101,7 @@ class Settings(Strict):
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes", "certified_peers"], ...]]] = Field(
-        default_factory=dict
-    )
+    report: dict[BudgetName, dict[str, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
