@@ -35,9 +35,9 @@ paper: $(READY) ## Run every experiment at the published budget (hours)
 	@$(RUN) paper
 	@for table in results/paper/*/tables/results.md; do echo; echo "$$table"; cat "$$table"; done
 
-report: restore ## Write results/report.html: figures and tables of what configuration lists, with captions
+report: restore ## Write results/report.html: every figure and table in results/, how each came about, in one page
 	@$(RUN) shown
-	@$(RUN) shown --report results/report.html
+	@$(BIN)/python -m lossless_workflow.report
 
 restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
 	@$(BIN)/python -m lossless_workflow.restore
