@@ -20,6 +20,7 @@ rule table:
         md=TABLE + ".md",
     log:
         "results/{budget}/{experiment}/jobs/table.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -30,7 +31,7 @@ rule table:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
 
 
 SUMMARY = "results/{budget}/summary"
@@ -89,6 +90,7 @@ rule summary:
         others=[SUMMARY + "." + format for format in FORMATS if format != "svg"],
     log:
         "results/{budget}/jobs/summary.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -106,4 +108,4 @@ rule summary:
         "Summarise all experiments ({wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
-        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"
