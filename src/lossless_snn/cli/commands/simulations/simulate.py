@@ -9,6 +9,7 @@ from ....config.parameters import simulation_options
 from ....conversion.spiking_network import SpikingNetwork
 from ....datasets import load
 from ....networks.quantiser import MOST_STEPS
+from ....provenance.code.entries import command_code
 from ....simulation import ARITHMETICS, ENGINES
 from ....simulation.test_set import simulate_test_set
 from ...options import local_option, threads_option
@@ -32,14 +33,22 @@ from ...options import local_option, threads_option
 @threads_option
 @local_option
 def command(snn, logs, against, steps, batch_size, limit, local, **execution) -> None:
-    """Simulate SNN on the test set; write the four log files, snn.json and certificate.json."""
+    """Simulate SNN on the test set; write the four log files, snn.json and certificate.json.
+
+    An interrupted simulation goes on after its last saved batch.
+    """
     network, checkpoint = SpikingNetwork.load(snn), Checkpoint.load(against) if against else None
     if steps is None or batch_size is None:
         defaults = simulation_options(network.metadata.experiment, network.metadata.budget)
         steps, batch_size = steps or defaults[0], batch_size or defaults[1]
     images = load(network.metadata.dataset, "test", local=local)[:limit]
-    simulation = simulate_test_set(network, images, steps, batch_size, checkpoint=checkpoint, source=snn, **execution)
+    state = logs.with_name(f"{logs.name}.simulation")
+    kept = {"state": state, "code": command_code("simulate")}
+    simulation = simulate_test_set(
+        network, images, steps, batch_size, checkpoint=checkpoint, source=snn, **kept, **execution
+    )
     simulation.write(logs)
+    state.unlink(missing_ok=True)
     simulation.check(snn)
     record, proof = simulation.record, simulation.certificate
     click.echo(
