@@ -53,6 +53,7 @@ class Budget(Strict):
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
@@ -196,6 +197,8 @@ class Experiment(Strict):
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
+            # Without a penalty its power decides nothing, and makes nothing stale.
+            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
             **stage | {"phases": lasting(stage["phases"], epochs)},
         )
 
