@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ..datasets.catalogue import find
 from ..datasets.encoding import Standardised
 from ..datasets.spec import DatasetSpec
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
@@ -210,8 +210,9 @@ def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
-        raise LosslessError(f"{path}: no such experiment (found: {known})")
+        known = sorted(p.stem for p in folder.glob("*.yaml"))
+        listed = ", ".join(known) or "none: run in the repository's root"
+        raise LosslessError(f"{path}: no such experiment (found: {listed}){did_you_mean(name, known)}")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):
         return content
