@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 from ..config.experiment import EXPERIMENT_FOLDER
 from ..config.values import PRECISIONS, BudgetName, checked_precision
 from ..errors import did_you_mean
+from ..files.configuration import configured_names
 
 
 class OneOf(click.Choice):
@@ -20,8 +21,7 @@ class OneOf(click.Choice):
 
 def experiments(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """For the shell: the experiments of this folder that begin so."""
-    names = sorted(path.stem for path in EXPERIMENT_FOLDER.glob("*.yaml"))
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+    return [CompletionItem(name) for name in configured_names(EXPERIMENT_FOLDER) if name.startswith(begun)]
 
 
 def _precisions(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -50,7 +50,10 @@ threads_option = click.option(
     "--threads", type=click.IntRange(min=1), default=1, help="Threads of the job; they may change the last bits."
 )
 device_option = click.option(
-    "--device", type=OneOf(["auto", "cpu", "cuda"]), default="auto", help="What calculates; it may change the last bits."
+    "--device",
+    type=OneOf(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="What calculates; it may change the last bits.",
 )
 local_option = click.option(
     "--local",

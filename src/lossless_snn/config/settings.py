@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError, did_you_mean
+from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
+from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, Precision, Seed
 
@@ -18,7 +19,7 @@ CHANGES = "--config"
 """Where keys come from that are not the file's: the command line, or a file that it names by --configfile."""
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal["noise", "negative_spikes", "viewer"]
+OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
 """What is made of an experiment only where it is asked for."""
 
 
@@ -48,6 +49,12 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class CertifiedPeers(Strict):
+    """How many test images other implementations of the networks are judged on, the first ones."""
+
+    images: Count = 200
+
+
 class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
@@ -65,6 +72,7 @@ class Figures(Strict):
     training_curves: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    certified_peers: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 
@@ -90,6 +98,7 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    certified_peers: CertifiedPeers = CertifiedPeers()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
@@ -111,11 +120,11 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     settings = validate(Settings, content, path)
     if changes:
         settings = validate(Settings, merged(content, changes), CHANGES)
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
     for key, names in _listed(settings).items():
         source = CHANGES if key.partition(".")[0] in changes else path
         for name in names:
-            if name not in known:
+            if not experiment_file(name, folder).is_file():
+                known = configured_names(folder)
                 meant = did_you_mean(name, known)
                 raise LosslessError(
                     f"{source}: {key}: '{name}' has no file in {folder}/ (found: {', '.join(known)}){meant}"
@@ -138,5 +147,5 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     try:
         experiment.recipe(budget, "fp32")
     except LosslessError as error:
-        raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
+        raise LosslessError(f"{experiment_file(name, folder)}: training.budgets: {error}") from None
     return experiment

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from ..config.values import BudgetName, DatasetName, Precision
+from ..config.variants import VARIANT_NAME
 from ..errors import LosslessError
 from ..files.records import Natural, Record, described
 
@@ -13,8 +14,8 @@ from ..files.records import Natural, Record, described
 UNFINISHED = "is its folder a finished run's?"
 
 
-# A file's name, and a part of paths: no separators, dots or spaces.
-ExperimentName = Annotated[str, Field(pattern=r"^[\w-]+$", max_length=100)]
+# A part of paths: no separators or spaces, and as long as file names may be, less what is added to them.
+ExperimentName = Annotated[str, Field(pattern=rf"^{VARIANT_NAME}$", max_length=200)]
 # What trained it: a budget of the experiment, or somebody else's code.
 Origin = Literal[(*get_args(BudgetName), "imported")]
 
@@ -22,7 +23,9 @@ Origin = Literal[(*get_args(BudgetName), "imported")]
 class NetworkRecord(Record):
     """What ann.json and snn.json begin with."""
 
-    experiment: ExperimentName = described("Name of the experiment, a file in config/experiments")
+    experiment: ExperimentName = described(
+        "Name of the experiment, a file in config/experiments, or of a variant of one"
+    )
     budget: Origin = described("How long it was trained; imported: not by this project")
     precision: Precision = described("fp32, or k<N> for the quantiser's level N")
     seed: Natural | None = described("Seed of the training; null where it was imported")

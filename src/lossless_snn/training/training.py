@@ -147,7 +147,9 @@ def train(
             started = time.perf_counter()
             seen = epochs.run(epoch, bar)
             tested = validate(network)
-            if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(network):
+            if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(
+                network
+            ):
                 raise LosslessError(f"{out}: epoch {epoch + 1} is not finite; lower the learning rate")
             values = (epoch + 1, *seen, *tested)
             history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, values, strict=True))))

@@ -21,7 +21,12 @@ from ...options import device_option, local_option, threads_option
 @device_option
 @local_option
 def command(checkpoint, out, seeds, threads, device, local) -> None:
-    """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio."""
+    """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio.
+
+    \b
+    Example:
+        lossless-snn noise k1.safetensors --out noise.csv --seeds 5
+    """
     trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
     images = load(trained.metadata.recipe.dataset, "test", local=local)
     tests = robustness(trained, images, seeds, target)
