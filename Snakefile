@@ -20,6 +20,7 @@ from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow.processes import enter
+from lossless_workflow.targets import require_makers
 
 min_version("9.27")
 
@@ -121,3 +122,7 @@ rule shown:
         ],
     message:
         "Everything that the report shows is up to date"
+
+
+if workflow.is_main_process:
+    require_makers(workflow)

@@ -8,7 +8,6 @@ from ..datasets.catalogue import find
 from ..errors import did_you_mean
 from ..networks.quantiser import MOST_STEPS, quantiser_level
 
-
 PRECISIONS = ("fp32", "k0", "k1", "k2", "k3")
 """Those that a person may have meant, or begun to type; any k<N> is one."""
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..checkpoints.checkpoint import Checkpoint
 from ..datasets import Images
 from ..datasets.spec import DatasetSpec
+from ..files.progress import progress
 from ..networks.notation import ann_operations, neuron_count
 from ..networks.quantised import QuantisedNetwork
 from ..runs.ann import AnnRecord
