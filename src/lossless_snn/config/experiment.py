@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ..datasets.catalogue import find
 from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
@@ -257,8 +257,8 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
     path = configured(folder / f"{name}.yaml")
     if not path.is_file():
-        known = ", ".join(configured_names(folder))
-        raise LosslessError(f"{path}: no such experiment (found: {known})")
+        known = configured_names(folder)
+        raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):
         return content

@@ -17,6 +17,10 @@ def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
     """Run COMMAND, any other of this program, and record it as JOB: what the workflow's rules do.
 
     JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's.
+
+    \b
+    Example:
+        lossless-snn record '{"rule": ...}' convert k1.safetensors --out k1.snn.safetensors
     """
     try:
         described = Job.parsed(job, words)
