@@ -3,6 +3,8 @@
 import os
 import sys
 
+from lossless_snn.cli.reporting import reporting
+
 from .processes import free_locks
 
 
@@ -13,4 +15,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reporting("make"):
+        main()

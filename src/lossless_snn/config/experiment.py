@@ -14,7 +14,7 @@ from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
 
@@ -208,7 +208,10 @@ def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = folder / f"{name}.yaml"
+    try:
+        path = folder / f"{experiment_name(name)}.yaml"
+    except ValueError as error:
+        raise LosslessError(error) from None
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
         raise LosslessError(f"{path}: no such experiment (found: {known})")

@@ -1,11 +1,9 @@
 """Which network a record is of."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import Field
-
-from ..config.values import BudgetName, DatasetName, Precision
+from ..config.values import BudgetName, DatasetName, ExperimentName, Precision
 from ..errors import LosslessError
 from ..files.records import Natural, Record, described
 
@@ -13,8 +11,6 @@ from ..files.records import Natural, Record, described
 UNFINISHED = "is its folder a finished run's?"
 
 
-# A file's name, and a part of paths: no separators, dots or spaces.
-ExperimentName = Annotated[str, Field(pattern=r"^[\w-]+$", max_length=100)]
 # What trained it: a budget of the experiment, or somebody else's code.
 Origin = Literal[(*get_args(BudgetName), "imported")]
 
