@@ -5,14 +5,14 @@ from typing import Literal
 from pydantic import ConfigDict, model_validator
 
 from ..config.architecture import network_graph
-from ..config.values import DatasetName, NetworkName, Precision, UpperBound
+from ..config.values import DatasetName, ExperimentName, NetworkName, Precision, UpperBound
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Positive, Record
 from ..networks.graph import Graph
 from ..networks.quantiser import quantiser_level
-from ..runs.identity import ExperimentName, Origin
+from ..runs.identity import Origin
 
 
 class Architecture(Record):

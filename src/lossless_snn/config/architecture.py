@@ -13,7 +13,7 @@ from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..files.typed import Strict, validate
 from ..networks import notation
-from ..networks.geometry import Layer, Shape
+from ..networks.geometry import Shape
 from ..networks.graph import Graph, chain_graph
 from ..networks.named import NAMED
 
@@ -63,11 +63,6 @@ def network_graph(architecture: Mapping[str, Any]) -> Graph:
             f"{architecture['dataset']} has {data.input_shape} and {data.classes}"
         )
     return _bounded(graph, bound)
-
-
-def network_layers(architecture: Mapping[str, Any]) -> tuple[Layer, ...]:
-    """The layers of a chain, see `network_graph`; raises LosslessError where the network is none."""
-    return network_graph(architecture).chain()
 
 
 def _bounded(graph: Graph, upper_bound: float | None) -> Graph:

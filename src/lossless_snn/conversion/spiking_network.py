@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..checkpoints.metadata import Architecture
-from ..config.values import Precision
+from ..config.values import ExperimentName, Precision
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Record, Sha256
@@ -18,7 +18,7 @@ from ..files.typed import validate
 from ..networks.geometry import Layer
 from ..networks.graph import IMAGE, Graph
 from ..networks.quantiser import MEMBRANE_BITS, MOST_STEPS, WEIGHT_BITS, quantiser_level
-from ..runs.identity import ExperimentName, Origin
+from ..runs.identity import Origin
 
 KIND = "spiking network"
 

@@ -301,11 +301,11 @@ def _check(graph: Graph) -> None:
             received.add(source)
             if isinstance(node, Pooling) and source == IMAGE:
                 raise LosslessError(f"{name}: pools the image; pool the data set's images instead")
+    if graph.output.source == IMAGE:
+        raise LosslessError("output: receives from the image; a layer of neurons has to come before it")
     for index, node in enumerate(graph.nodes):
         if index not in received:
             raise LosslessError(f"{node.name}: nothing receives from it")
-    if not graph.neurons or graph.output.source == IMAGE:
-        raise LosslessError("output: receives from the image; a layer of neurons has to come before it")
     if graph.output.batch_norm or graph.output.groups != 1:
         raise LosslessError("output: is linear, without batch norm and groups")
     for index, layers in enumerate(graph.geometry):

@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from ..errors import LosslessError
 from ..files.atomic import write_together
-from ..files.records import LARGEST_INTEGER, Record, described, json_text, read_text
+from ..files.reading import read_text
+from ..files.records import LARGEST_INTEGER, Record, described, json_text
 from ..files.typed import validate
 from . import certificate, snn
 from .certificate import CertificateRecord
