@@ -69,8 +69,8 @@ def lay_out(network, shape, classes=10, padding="valid"):
     for token in [*network.split("-"), str(classes)]:
         channels, height, width = shape
         if "C" in token:
-            filters, k = map(int, token.split("C"))
-            if padding == "same":
+            filters, k = map(int, token.rstrip("sv").split("C"))
+            if {"s": "same", "v": "valid"}.get(token[-1], padding) == "same":
                 layer = Convolution(shape, (filters, height, width), (k, k), 1, (k - 1) // 2)
             else:
                 layer = Convolution(shape, (filters, height - k + 1, width - k + 1), (k, k))

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import lossless_snn as ls
@@ -12,6 +13,7 @@ from lossless_snn.conversion.modules import module_graph
 from lossless_snn.errors import LosslessError
 from lossless_snn.exchange.nir_file import read_nir, write_nir
 from lossless_snn.exchange.onnx_file import write_onnx
+from lossless_snn.exchange.stbif import stbif_state, write_stbif
 from lossless_snn.networks.activations import ClippedQuantiser, RoundingQuantiser
 
 
@@ -120,3 +122,48 @@ def test_a_missing_package_is_one_line(monkeypatch, tmp_path, module, images, pa
     content = (ls.convert(module, images),) if package == "nir" else (*module_graph(module, images), None)
     with pytest.raises(LosslessError, match=rf"^{package}: not installed; pip install 'lossless-snn\[exchange\]'$"):
         write(*content, tmp_path / "file")
+
+
+class Bipolar:
+    """SpikingJelly's STBIFNeuron, from its documentation: residual charge on 1/2, counts between two stops."""
+
+    def __init__(self, state, name):
+        self.step, self.most, self.least = (state[f"{name}.{key}"] for key in ("q_threshold", "pos_max", "neg_min"))
+        self.charge, self.count = 0.5, 0.0
+
+    def __call__(self, received):
+        self.charge = self.charge + received / self.step
+        if isinstance(self.count, float):
+            self.count = torch.zeros_like(received)
+        spikes = ((self.charge >= 1) & (self.count < self.most)).double()
+        spikes -= ((self.charge < 0) & (self.count > self.least)).double()
+        self.charge, self.count = self.charge - spikes, self.count + spikes
+        return spikes * self.step
+
+
+def test_st_bif_neurons_come_to_the_same_counts(images, tmp_path):
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), RoundingQuantiser(1), nn.Flatten(),
+        nn.Linear(36, 12), ClippedQuantiser(5, 0.25), nn.Linear(12, 3),
+    )  # fmt: skip
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for _ in range(20):
+            module.train()(images)
+    network = ls.convert(module.eval(), images)
+    run = ls.simulate(network, images, 60, engine="dense")
+    write_stbif(network, tmp_path / "network.stbif.safetensors")
+    state = {name: array.double() for name, array in load_file(tmp_path / "network.stbif.safetensors").items()}
+    assert state.keys() == stbif_state(network).keys()
+    neurons = [Bipolar(state, f"neurons.{index}") for index in range(2)]
+    logits = state["output.bias"]
+    for step in range(60):
+        once = 1.0 if step == 0 else 0.0
+        convolved = nn.functional.conv2d(images.double() * once, state["layers.0.weight"], stride=2)
+        spikes = neurons[0](convolved + once * state["layers.0.bias"][:, None, None])
+        received = nn.functional.linear(spikes.flatten(1), state["layers.1.weight"], once * state["layers.1.bias"])
+        logits = logits + nn.functional.linear(neurons[1](received), state["output.weight"])
+    for index, layer in enumerate(run.layers):
+        assert neurons[index].count.int().equal(run.counts(layer).reshape(neurons[index].count.shape))
+    assert neurons[1].count.max() == 5
+    assert logits.argmax(1).equal(run.predictions[:, -1])

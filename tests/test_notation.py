@@ -116,3 +116,12 @@ def test_pooling_that_does_not_divide_its_map(network, shape, size):
 def test_pooling_larger_than_its_map():
     with pytest.raises(LosslessError, match=r"'P2'.* 1 x 1 map"):
         notation.parse("5-P2", (1, 4, 4), 10)
+
+
+def test_padding_of_one_layer_s_own():
+    layers = notation.parse("16C5s-16C5-P2-32C5v-P2-256", (1, 28, 28), 10)
+    assert [layer.out_shape for layer in layers] == [
+        (16, 28, 28), (16, 24, 24), (16, 12, 12), (32, 8, 8), (32, 4, 4), (256, 1, 1), (10, 1, 1),
+    ]  # fmt: skip
+    same = notation.parse("16C5-16C5v-P2-32C5v-P2-256", (1, 28, 28), 10, "same")
+    assert [layer.padding for layer in same] == [layer.padding for layer in layers]

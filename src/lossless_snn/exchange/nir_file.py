@@ -147,4 +147,4 @@ def _described(layer: SpikingLayer) -> dict[str, Any]:
         "threshold": layer.grid_threshold,
         "unit_exponent": layer.exponent,
     }
-    return constants | ({} if layer.upper_stop is None else {"upper_stop": np.array(layer.upper_stop)})
+    return constants | ({} if layer.upper_stop is None else {"upper_stop": layer.upper_stop})

@@ -10,14 +10,17 @@ import re
 from ..errors import LosslessError
 from .geometry import Layer, Padding, Shape, strided
 
-_TOKEN = re.compile(r"(?P<filters>[1-9]\d*)C(?P<kernel>[1-9]\d*)|P(?P<pool>[1-9]\d*)|(?P<units>[1-9]\d*)", re.ASCII)
+_TOKEN = re.compile(
+    r"(?P<filters>[1-9]\d*)C(?P<kernel>[1-9]\d*)(?P<padding>[sv]?)|P(?P<pool>[1-9]\d*)|(?P<units>[1-9]\d*)", re.ASCII
+)
 _VALID: Padding = ((0, 0), (0, 0))
 
 
 def parse(network: str, input_shape: Shape, classes: int, padding: str = "valid") -> tuple[Layer, ...]:
     """Lay out `network` on inputs of `input_shape`; the last layer is the implied linear one.
 
-    `padding` is that of the `nCk` layers: "valid", or "same" for a map of unchanged size.
+    `padding` is that of the `nCk` layers: "valid", or "same" for a map of unchanged size; `nCkv` and `nCks` have
+    their own.
     Raises LosslessError, naming the token and the map size at that point, where a token is
     unknown, a kernel is larger than its map, or a pooling does not divide it.
     """
@@ -49,7 +52,7 @@ def scaled(network: str, factor: float) -> str:
 def _layer(token: str, shape: Shape, padding: str, network: str) -> Layer:
     match = _TOKEN.fullmatch(token)
     if match is None:
-        raise LosslessError(f"'{network}': unknown token '{token}' (expected nCk, Pk or n)")
+        raise LosslessError(f"'{network}': unknown token '{token}' (expected nCk, nCks, nCkv, Pk or n)")
     channels, height, width = shape
     if match["units"]:
         return _fully_connected(token, shape, int(match["units"]))
@@ -59,7 +62,8 @@ def _layer(token: str, shape: Shape, padding: str, network: str) -> Layer:
             raise LosslessError(f"'{network}': '{token}' does not divide the {height} x {width} map that it pools")
         return Layer(token, shape, (channels, height // kernel, width // kernel), (kernel, kernel), (kernel, kernel))
     filters, kernel = int(match["filters"]), int(match["kernel"])
-    pad = (((kernel - 1) // 2, kernel // 2),) * 2 if padding == "same" else _VALID
+    same = (match["padding"] or padding[0]) == "s"
+    pad = (((kernel - 1) // 2, kernel // 2),) * 2 if same else _VALID
     if kernel > min(height, width):
         raise LosslessError(f"'{network}': the kernel of '{token}' is larger than its {height} x {width} map")
     return strided(token, shape, filters, (kernel, kernel), (1, 1), pad, 1)
