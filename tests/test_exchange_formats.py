@@ -76,7 +76,7 @@ def test_nir_keeps_the_network_and_says_what_is_lost(module, images, tmp_path):
     for name, tensor in network.tensors().items():
         assert again.tensors()[name].tobytes() == tensor.tobytes()
     graph = nir.read(tmp_path / "network.nir")
-    assert graph.metadata["lossy"].decode().startswith("Lossy: ")
+    assert str(graph.metadata["lossy"]).startswith("Lossy: ")
     assert set(graph.nodes) == {
         "input", "synapses0.0", "neurons0", "neurons1", "synapses2.0", "synapses2.1", "neurons2", "flat3.0",
         "synapses3.0", "output",
@@ -144,7 +144,7 @@ class Bipolar:
 def test_st_bif_neurons_come_to_the_same_counts(images, tmp_path):
     module = nn.Sequential(
         nn.Conv2d(2, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), RoundingQuantiser(1), nn.Flatten(),
-        nn.Linear(36, 12), ClippedQuantiser(5, 0.25), nn.Linear(12, 3),
+        nn.Linear(36, 12), ClippedQuantiser(2, 0.2), nn.Linear(12, 3),
     )  # fmt: skip
     torch.manual_seed(2)
     with torch.no_grad():
@@ -165,5 +165,5 @@ def test_st_bif_neurons_come_to_the_same_counts(images, tmp_path):
         logits = logits + nn.functional.linear(neurons[1](received), state["output.weight"])
     for index, layer in enumerate(run.layers):
         assert neurons[index].count.int().equal(run.counts(layer).reshape(neurons[index].count.shape))
-    assert neurons[1].count.max() == 5
+    assert neurons[1].count.max() == 2
     assert logits.argmax(1).equal(run.predictions[:, -1])

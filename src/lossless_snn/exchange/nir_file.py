@@ -19,7 +19,7 @@ from ..conversion.spiking_network import SpikingLayer, SpikingNetwork
 from ..errors import LosslessError
 from ..files.atomic import replacing
 from ..networks.geometry import Layer
-from ..networks.graph import IMAGE, Convolution, Identity, Neurons, Pooling
+from ..networks.graph import IMAGE, Convolution, Neurons, Pooling
 from .optional import required
 
 LOSSY = (
@@ -99,22 +99,24 @@ class _Graph:
         self._add(_name(index), self._nir.IF(r=ones, v_threshold=ones, metadata=_described(spiking)), *names)
 
     def _synapses(self, index: int, number: int, weight: np.ndarray, bias: np.ndarray) -> str:
-        """A convolution, or after flattening an affine map; an identity is a convolution of each channel alone."""
+        """A convolution, or after flattening an affine map; an identity is a convolution 1 x 1.
+
+        Groups are written out, with zeros between them: NIR takes the second size of weights for the input's channels.
+        """
         part, layer = self._graph.inputs(index)[number], self._graph.geometry[index][number]
         source, name = _name(part.source), f"synapses{index}.{number}"
-        weight, bias = weight.astype(np.float32), bias.astype(np.float32)
+        weight, bias = _ungrouped(weight, layer).astype(np.float32), bias.astype(np.float32)
         if isinstance(part, Convolution) and layer.is_fully_connected:
-            if len(self._nodes[source].output_type["output"]) > 1 or part.source == IMAGE:
+            if part.source not in self._graph.neurons or len(_shape(self._graph.geometry[part.source][0])) > 1:
                 flat = f"flat{index}.{number}"
                 if flat not in self._nodes:
                     self._add(flat, self._nir.Flatten({"input": np.array(layer.in_shape)}, 0, -1), source)
                 source = flat
             return self._add(name, self._nir.Affine(weight.reshape(len(weight), -1), bias), source)
-        groups = layer.groups if not isinstance(part, Identity) else layer.in_shape[0]
         padding = tuple(pads[0] for pads in layer.padding)
         if any(before != after for before, after in layer.padding):
             raise LosslessError(f"{layer.token}: pads {layer.padding}; NIR pads both sides alike")
-        node = self._nir.Conv2d(layer.in_shape[1:], weight, layer.stride, padding, (1, 1), groups, bias)
+        node = self._nir.Conv2d(layer.in_shape[1:], weight, layer.stride, padding, (1, 1), 1, bias)
         return self._add(name, node, source)
 
     def _pooling(self, index: int) -> None:
@@ -129,6 +131,16 @@ class _Graph:
         self._nodes[name] = node
         self._edges += [(source, name) for source in sources]
         return name
+
+
+def _ungrouped(weight: np.ndarray, layer: Layer) -> np.ndarray:
+    """Weights (filters, C / groups, kh, kw) as (filters, C, kh, kw), 0 between filters and channels of other groups."""
+    full = np.zeros((len(weight), layer.in_shape[0], *layer.kernel))
+    filters, channels = len(weight) // layer.groups, weight.shape[1]
+    for group in range(layer.groups):
+        rows, columns = (slice(group * size, (group + 1) * size) for size in (filters, channels))
+        full[rows, columns] = weight[rows]
+    return full
 
 
 def _name(index: int) -> str:

@@ -16,7 +16,9 @@ import numpy as np
 from safetensors.numpy import save
 
 from ..conversion.spiking_network import SpikingNetwork
+from ..errors import LosslessError
 from ..files.atomic import replacing
+from ..networks.graph import Neurons
 
 # Where there is no upper stop: the largest number below which 32-bit floats have every integer.
 _NO_STOP = 2.0**24
@@ -32,7 +34,11 @@ def stbif_state(network: SpikingNetwork) -> dict[str, np.ndarray]:
     Raises:
         LosslessError: The network is no chain.
     """
-    layers, graph = network.graph.chain("export to ST-BIF"), network.graph
+    graph = network.graph
+    for index, node in enumerate(graph.nodes):
+        if not isinstance(node, Neurons) or graph.sources(index) != (index - 1,):
+            raise LosslessError(f"{graph.place(index)}: a state of ST-BIF neurons is of layers one behind the other")
+    layers = [geometry for geometry, *_ in graph.geometry]
     state: dict[str, np.ndarray] = {}
     # What a count of the layer before stands for; the image's integers are 2^-bits.
     before = 2.0**-network.inputs.bits
