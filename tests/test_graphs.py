@@ -31,6 +31,7 @@ PIXELS = InputIntegers(bits=8, peak=255, signed=False)
 SHAPES = [(1, 4, 4), (2, 6, 6), (3, 5, 5), (2, 5, 6)]
 ENGINES = ("event", "dense")
 MOST_STEPS = 400
+EXPERIMENTS = "config/experiments"
 
 
 def spiking_network(graph, parameters, k, inputs=PIXELS):
@@ -481,9 +482,17 @@ def test_a_factory_that_gives_no_network_is_one_line(own_network, code, message)
     assert "\n" not in str(error.value)
 
 
+def test_a_variant_of_an_experiment_names_another_network():
+    variant = load_experiment("cifar10-cnn1-jpeg@network=vgg16,upper_bound=8", Path(__file__).parents[1] / EXPERIMENTS)
+    assert variant.graph == NAMED["vgg16"]((3, 24, 24), 10).model_copy(update={"upper_bound": 8.0})
+    assert (variant.recipe("quick", "k1").network, variant.recipe("quick", "k1").upper_bound) == ("vgg16", 8.0)
+    with pytest.raises(LosslessError, match="width: for networks in the paper's notation only"):
+        load_experiment("cifar10-cnn1-jpeg@network=vgg16,width=0.5", Path(__file__).parents[1] / EXPERIMENTS)
+
+
 def test_a_chain_without_an_upper_bound_is_recorded_as_before():
     """The recipe of a shipped experiment has neither new keys nor a graph: checkpoints and fingerprints stay."""
-    experiment = load_experiment("digits-lenet", Path(__file__).parents[1] / "config" / "experiments")
+    experiment = load_experiment("digits-lenet", Path(__file__).parents[1] / EXPERIMENTS)
     assert experiment.architecture == {"dataset": "digits", "network": "20C5-P2-50C5-P2-500", "padding": "valid"}
     recorded = experiment.recipe("quick", "k1").recorded()
     assert "upper_bound" not in recorded
