@@ -71,7 +71,8 @@ def test_the_script_of_the_documentation(installed, tmp_path):
     assert (tmp_path / "raster.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_notebook_runs(tmp_path):
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # else figures are not shown in the notebook
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     notebook = nbformat.read(ROOT / "docs/notebooks/settling.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()

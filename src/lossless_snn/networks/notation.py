@@ -52,7 +52,7 @@ def scaled(network: str, factor: float) -> str:
 def _layer(token: str, shape: Shape, padding: str, network: str) -> Layer:
     match = _TOKEN.fullmatch(token)
     if match is None:
-        raise LosslessError(f"'{network}': unknown token '{token}' (expected nCk, nCks, nCkv, Pk or n)")
+        raise LosslessError(f"'{network}': unknown token '{token}' (expected nCk, Pk or n)")
     channels, height, width = shape
     if match["units"]:
         return _fully_connected(token, shape, int(match["units"]))
