@@ -151,7 +151,7 @@ class Graph(Strict):
         """The nodes that emit spikes of their own: layers of neurons and max poolings."""
         return tuple(index for index, node in enumerate(self.nodes) if not passes_on(node))
 
-    @cached_property
+    @property
     def fan_out(self) -> tuple[np.ndarray, ...]:
         """For each node the synapses that a spike at each position of its map crosses, int64 (H, W).
 
