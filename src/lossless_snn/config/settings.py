@@ -17,7 +17,9 @@ SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
+OnRequest = Literal[
+    "noise", "negative_spikes", "certified_peers", "energy_breakdown", "energy_time", "layer_rates", "viewer"
+]
 """What is made of an experiment only where it is asked for."""
 
 
@@ -71,11 +73,10 @@ class Figures(Strict):
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
     certified_peers: FigureStyle = FigureStyle()
+    energy_breakdown: FigureStyle = FigureStyle()
+    energy_time: FigureStyle = FigureStyle()
+    layer_rates: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
-
-
-OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
-"""Figures that are made on request."""
 
 
 def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
