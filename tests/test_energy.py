@@ -85,10 +85,8 @@ def test_activity_of_the_worked_example(two_neurons):
 
 def rows_of_page(heading):
     lines = PAGE.read_text(encoding="utf-8").split(heading, 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    return {
-        cells[0].strip(): [cell.strip() for cell in cells[1:]]
-        for cells in (line.strip("|").split("|") for line in lines)
-    }
+    rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {first: others for first, *others in rows}
 
 
 @pytest.mark.parametrize(("network", "column"), [("dense", 0), ("quantised", 2), ("spiking", 4)])
@@ -141,11 +139,9 @@ def test_activity_adds_up_to_the_trace_and_updates_to_loops_over_neurons(tiny_da
     images = Images(tiny_networks.random_pixels(rng, 3, shape) * (rng.random((3, *shape)) < 0.1), np.arange(3))
     record = measure_activity(snn, images, 30, 2)
     trace = simulator(snn).run(images.pixels.astype(np.int32), 30)
-    positive, negative = (
-        np.sum([getattr(layer, sign) for layer in record.layers], axis=0) for sign in ("positive", "negative")
-    )
-    assert positive.tolist() == trace.positive.sum(axis=0).tolist()
-    assert negative.tolist() == trace.negative.sum(axis=0).tolist()
+    for sign in ("positive", "negative"):
+        spikes = np.sum([getattr(layer, sign) for layer in record.layers], axis=0)
+        assert spikes.tolist() == getattr(trace, sign).sum(axis=0).tolist()
     operations = np.sum([layer.operations for layer in record.layers[1:]], axis=0)
     assert operations.tolist() == trace.operations.sum(axis=0).tolist()
     assert record.correct == (trace.predictions == images.labels[:, None]).sum(axis=0).tolist()
@@ -155,13 +151,12 @@ def test_activity_adds_up_to_the_trace_and_updates_to_loops_over_neurons(tiny_da
         spikes = Recorder(snn).record(pixels.astype(np.int64), 30).spikes
         for index, layer in enumerate(layers[:-1]):
             reaches = layer.matrix(np.ones(snn.layers[index].weight_shape)) != 0
+            silence = np.zeros(reaches.shape[1])
             for t in range(min(len(spikes[0]) + 1, 30)):
-                before = (
-                    pixels * (t == 0) if index == 0 else spikes[index - 1][t] if t < len(spikes[0]) else np.zeros(1)
+                arriving = (
+                    silence if t >= (len(spikes[0]) if index else 1) else spikes[index - 1][t] if index else pixels
                 )
-                arrived = (
-                    reaches[:, np.flatnonzero(before)].any(axis=1) if np.any(before) else np.zeros(len(reaches), bool)
-                )
-                fired = spikes[index][t - 1].ravel() != 0 if t else np.ones(len(reaches), bool)
-                expected[index, t] += (arrived | fired).sum()
+                reached = reaches[:, arriving.ravel() != 0].any(axis=1)
+                fired = spikes[index][t - 1].ravel() != 0 if t else True
+                expected[index, t] += (reached | fired).sum()
     assert [layer.updates for layer in record.layers[:-1]] == expected.tolist()
