@@ -41,7 +41,7 @@ def test_mnist_at_45_nm():
     ("old", "new", "message"),
     [
         ("addition: 0.9", "addition: 0", r"addition: input should be greater than 0 \(found 0\)"),
-        ("addition:", "add:", "addition: field required; add: unknown key"),
+        ("\naddition:", "\nadd:", "addition: field required; add: unknown key"),
         ("technology:", "technology: [", "not valid YAML"),
     ],
 )

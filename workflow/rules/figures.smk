@@ -18,6 +18,7 @@ def figure_logs(wildcards):
         "negative_spikes": neuron_logs,
         "certified_peers": certified_logs,
         **dict.fromkeys(("energy_breakdown", "energy_time", "layer_rates"), activity_logs),
+        "widths": width_logs,
     }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 

@@ -18,7 +18,14 @@ PUBLISHED = Path("config/published.csv")
 
 ImageIndex = Annotated[int, Field(ge=0)]
 OnRequest = Literal[
-    "noise", "negative_spikes", "certified_peers", "energy_breakdown", "energy_time", "layer_rates", "viewer"
+    "noise",
+    "negative_spikes",
+    "certified_peers",
+    "energy_breakdown",
+    "energy_time",
+    "layer_rates",
+    "widths",
+    "viewer",
 ]
 """What is made of an experiment only where it is asked for."""
 
@@ -76,6 +83,7 @@ class Figures(Strict):
     energy_breakdown: FigureStyle = FigureStyle()
     energy_time: FigureStyle = FigureStyle()
     layer_rates: FigureStyle = FigureStyle()
+    widths: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 

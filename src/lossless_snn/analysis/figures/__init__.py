@@ -12,4 +12,5 @@ FIGURES = (
     "energy_breakdown",
     "energy_time",
     "layer_rates",
+    "widths",
 )
