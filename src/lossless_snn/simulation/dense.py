@@ -155,8 +155,8 @@ class _Population:
         reached = received.flatten(1).any(1)
         if reached.any():
             self.membrane[reached] += convolve(received[reached], self.weight, self.layer)
-            if self.saturates_at:
-                self._saturate()
+        if self.saturates_at:
+            self._saturate()
         spikes = self._spikes()
         self.shadow += spikes * self.threshold
         self.count += spikes
