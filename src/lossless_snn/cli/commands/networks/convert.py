@@ -23,7 +23,12 @@ from ....networks.quantiser import MEMBRANE_BITS
     help="Refuse a network of which a membrane may not fit its bits, or let it saturate.",
 )
 def command(checkpoint, out, weight_bits, membrane_bits, overflow) -> None:
-    """Convert CHECKPOINT's quantised network into a spiking network."""
+    """Convert CHECKPOINT's quantised network into a spiking network.
+
+    \b
+    Example:
+        lossless-snn convert k1.safetensors --out k1.snn.safetensors
+    """
     if membrane_bits and not weight_bits:
         raise click.UsageError("--membrane-bits needs --weight-bits")
     network, bits = convert(Checkpoint.load(checkpoint)), ""

@@ -15,5 +15,10 @@ from ...results_options import energy_option, published_option, runs_argument
 @published_option
 @energy_option
 def command(runs, out, published, energy) -> None:
-    """Write tables of what `activity` counted for one experiment's runs: energy_breakdown and layer_rates."""
+    """Write tables of what `activity` counted for one experiment's runs: energy_breakdown and layer_rates.
+
+    \b
+    Example:
+        lossless-snn table-activity results/paper/mnist-lenet/logs/*/seed* --out tables
+    """
     write_activity_tables(load_results(runs, published, energy), out)

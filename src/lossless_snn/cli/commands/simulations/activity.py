@@ -22,7 +22,12 @@ from ...options import local_option, threads_option
 @threads_option
 @local_option
 def command(snn, out, steps, batch_size, limit, threads, local) -> None:
-    """Count what every layer of SNN and of its ANN does in every step; write activity.json."""
+    """Count what every layer of SNN and of its ANN does in every step; write activity.json.
+
+    \b
+    Example:
+        lossless-snn activity k1.snn.safetensors --out logs
+    """
     network = SpikingNetwork.load(snn)
     experiment = network.metadata.experiment
     steps = steps or simulation_options(experiment, network.metadata.budget)[0]

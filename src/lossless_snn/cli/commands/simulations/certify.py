@@ -40,6 +40,10 @@ def command(snn, against, implementation, name, steps, limit, batch_size, out, t
 
     With --against: convert the checkpoint again, and compare SNN with what that gives, bit for bit. With
     --implementation: run it on the test set, and compare every neuron and prediction with the quantised network's.
+
+    \b
+    Example:
+        lossless-snn certify k1.snn.safetensors --against k1.safetensors
     """
     if not (against or implementation):
         raise click.UsageError("give --against, --implementation or both")

@@ -47,7 +47,12 @@ PEERS = {
 @threads_option
 @local_option
 def command(snn, out, peers_python, steps, limit, batch_size, threads, local) -> None:
-    """Judge published neurons and other libraries' implementations of SNN; write certified.csv."""
+    """Judge published neurons and other libraries' implementations of SNN; write certified.csv.
+
+    \b
+    Example:
+        lossless-snn certify-peers k1.snn.safetensors --out logs/
+    """
     if not peers_python.is_file():
         raise LosslessError(f"{peers_python}: no such interpreter; make it by `make {peers_python}`")
     network = SpikingNetwork.load(snn)

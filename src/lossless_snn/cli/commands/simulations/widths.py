@@ -27,7 +27,12 @@ USUAL_WEIGHT_BITS = 8
 @threads_option
 @local_option
 def command(snn, out, steps, batch_size, limit, threads, local) -> None:
-    """Simulate and certify SNN with weights, then membranes, of 4 to 16 bits; write widths.csv."""
+    """Simulate and certify SNN with weights, then membranes, of 4 to 16 bits; write widths.csv.
+
+    \b
+    Example:
+        lossless-snn widths k1.snn.safetensors --out logs
+    """
     network = SpikingNetwork.load(snn)
     experiment = network.metadata.experiment
     steps = steps or simulation_options(experiment, network.metadata.budget)[0]
