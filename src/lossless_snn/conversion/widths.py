@@ -4,11 +4,11 @@ Per channel c, with weights W, threshold theta and base b, the unit s makes the 
 
     s = max |W| / (2^(weight_bits - 1) - 1),    w = round(W / s),    theta' = round(theta / s),    b' = b / s, half-odd
 
-The unit is any number: a channel's weights, threshold and base have it in common, so that nothing is multiplied by it.
+The unit is any number: a channel's weights, threshold and base have it in common, and none is multiplied by it.
 
-A membrane is stored as U = V - Q, how far it is above its shadow, a signed integer of membrane_bits; in the first layer,
-whose inputs are pixels, with as many bits more as the largest pixel has. The sum that arrives in one step is not
-stored. Two choices where U may not fit:
+A membrane is stored as U = V - Q, how far it is above its shadow, a signed integer of membrane_bits; in the first
+layer, whose inputs are pixels, with as many bits more as the largest pixel has. The sum that arrives in one step is
+not stored. Two choices where U may not fit:
 
 refuse    the bound that holds for every image must fit, else nothing is converted. Nothing saturates.
 saturate  U stays at the nearest value that fits. The unit is so coarse that U holds 2^(3 + k) thresholds (a level is
