@@ -353,9 +353,9 @@ def test_certified_table(results, tmp_path):
 
 def test_energy_breakdown_prints_what_the_counts_come_to(results):
     figure = laid_out(energy_breakdown, results, FigureStyle(width=9, height=6))
-    # By hand, in pJ of arithmetic. The quantised ANN: pixels of 8 bits 24 (0.5 + 8), activations of 2 bits 4.8 (0.5 + 2),
-    # of 1 bit 12 (0.5 + 1), 6 neurons of 32.5. The spiking network: the same for pixels, (30 + 120) / 5 additions of
-    # 0.5, and as many for 57 / 5 updates and two for each of 27 / 5 spikes.
+    # By hand, in pJ of arithmetic. The quantised ANN: 24 (0.5 + 8) for pixels of 8 bits, 4.8 (0.5 + 2) for activations
+    # of 2 bits, 12 (0.5 + 1) of 1 bit, 6 neurons of 32.5. The spiking network: the same for pixels, (30 + 120) / 5
+    # additions of 0.5, and as many for 57 / 5 updates and two for each of 27 / 5 spikes.
     assert {"0.000429", "0.00023"} <= set(texts(figure))
     widths_of = [patch.get_width() for patch in figure.axes[0].patches]
     assert sum(widths_of[::4]) == pytest.approx(429e-6)
