@@ -47,7 +47,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         for axes, values in ((above, accuracy), (below, energy)):
             axes.plot([settled], [values[settled - 1]], marker=lines[precision]["marker"], color=line["color"])
     most = max(record.steps for record in records.values())
-    errors_axis(above, highest, first.images, most, style)
+    errors_axis(above, highest, first.images)
     steps_axis(below, most, style)
     below.set_ylim(0, None)
     above.set_ylabel("accuracy (%)")

@@ -8,6 +8,7 @@ from ...config.figure_style import FigureStyle
 from ...runs.widths import FILE, read_widths
 from .. import captions
 from ..results import Results
+from .curves import errors_axis
 from .style import add_legend, line_styles, new_figure
 
 
@@ -34,8 +35,10 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     usual = int(next(iter(membranes.values()))["weight_bits"].iloc[0])
     handles = _panel(panels[0], weights, "weight_bits", style)
     _panel(panels[1], membranes, "membrane_bits", style)
-    panels[0].set(xlabel="bits of a weight", ylabel="accuracy (%)", title="membranes that fit all", ylim=(0, 102))
+    panels[0].set(xlabel="bits of a weight", ylabel="accuracy (%)", title="membranes that fit all")
     panels[1].set(xlabel="bits of a membrane", title=f"weights of {usual} bits, membranes saturate")
+    highest = 100 * max(table[["accuracy", "full_accuracy"]].max(axis=None) for table in tables.values())
+    errors_axis(panels[0], highest, images)
     add_legend(panels[1], handles, style)
     return figure
 
