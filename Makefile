@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long lint
+.PHONY: help setup demo reproduce paper report restore verify bench peers readme docs screens test test-long lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-certified-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
+peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
 	@$(RUN) results/paper/mnist-lenet/figures/certified_peers.svg results/paper/mnist-lenet/tables/certified_peers.md
 	@cat results/paper/mnist-lenet/tables/certified_peers.md
 

@@ -4,17 +4,21 @@ def style(wildcards):
 
 
 def figure_energies(wildcards):
-    """What operations cost, as JSON, for the one figure that shows it."""
+    """What operations cost, as JSON, for the figures that show it."""
+    if wildcards.figure in ("energy_breakdown", "energy_time"):
+        return hardware_energies
     return energies if wildcards.figure == "energy" else None
 
 
 def figure_logs(wildcards):
-    """What a figure shows beside the measures: training, tests under noise, the comparison of neurons, or judgements."""
+    """What a figure shows beside the measures: training, tests under noise, comparisons, judgements, or activity."""
     more = {
         "training_curves": histories,
         "noise": noise_logs,
         "negative_spikes": neuron_logs,
         "certified_peers": certified_logs,
+        **dict.fromkeys(("energy_breakdown", "energy_time", "layer_rates"), activity_logs),
+        "widths": width_logs,
     }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
