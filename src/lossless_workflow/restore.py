@@ -16,6 +16,7 @@ from pathlib import Path
 from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.digests import sha256
@@ -181,4 +182,5 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with reporting("restore"):
+        main(sys.argv[1:])

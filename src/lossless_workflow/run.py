@@ -8,6 +8,8 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from lossless_snn.cli.reporting import reporting
+
 from .processes import free_locks
 
 # Lines of a run that failed which say why.
@@ -82,4 +84,5 @@ def _show(lines: Iterable[tuple[str, bool]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reporting("make"):
+        main()

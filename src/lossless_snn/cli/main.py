@@ -1,14 +1,14 @@
 """The command line: one module of `commands` a command, imported only when it is asked for."""
 
-import sys
 from functools import cached_property
 from importlib import import_module
 from pkgutil import walk_packages
 
 import click
 
-from ..errors import LosslessError, did_you_mean
+from ..errors import did_you_mean
 from . import commands
+from .reporting import reporting
 
 
 class _CommandModules(click.Group):
@@ -48,8 +48,6 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a LosslessError becomes one line and exit status 1."""
-    try:
+    """Run the command line; see `reporting` for how it ends."""
+    with reporting("lossless-snn"):
         cli()
-    except LosslessError as error:
-        sys.exit(f"lossless-snn: {error}")

@@ -15,7 +15,7 @@ from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -53,6 +53,7 @@ class Budget(Strict):
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
@@ -196,6 +197,8 @@ class Experiment(Strict):
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
+            # Without a penalty its power decides nothing, and makes nothing stale.
+            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
             **stage | {"phases": lasting(stage["phases"], epochs)},
         )
 
@@ -252,7 +255,10 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = configured(folder / f"{name}.yaml")
+    try:
+        path = configured(folder / f"{experiment_name(name)}.yaml")
+    except ValueError as error:
+        raise LosslessError(error) from None
     if not path.is_file():
         known = configured_names(folder)
         raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")

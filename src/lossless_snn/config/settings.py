@@ -11,7 +11,7 @@ from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
-from .values import BudgetName, Count, Distinct, Precision, Seed
+from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
@@ -91,7 +91,7 @@ class Settings(Strict):
     """
 
     budget: BudgetName
-    experiments: Distinct[str]
+    experiments: Distinct[ExperimentName]
     precisions: Distinct[Precision]
     seeds: Distinct[Seed] | None = None
     data: Data = Data()
@@ -102,8 +102,8 @@ class Settings(Strict):
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
-    summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[str, tuple[OnRequest, ...]]] = Field(default_factory=dict)
+    summary: dict[BudgetName, tuple[ExperimentName, ...]] = Field(default_factory=dict)
+    report: dict[BudgetName, dict[ExperimentName, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""

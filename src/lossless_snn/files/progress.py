@@ -26,12 +26,12 @@ def progress(steps: Iterable[Any] | None, of: str, total: int | None = None, uni
     return tqdm(steps, title, total, unit=f" {unit}" if unit else "it", **options)
 
 
-def batches(count: int, size: int, of: str) -> Iterator[slice]:
+def batches(count: int, size: int, of: str, done: int = 0) -> Iterator[slice]:
     """Slices of `count` images, `size` at a time, with a progress bar that names what is made `of` them.
 
-    Without a terminal it is a line every half minute.
+    The first `done` images, a whole number of slices, are left out. Without a terminal it is a line every half minute.
     """
     at_terminal = sys.stderr.isatty()
     often = {"leave": True} if at_terminal else {"mininterval": _LOG_INTERVAL, "delay": _LOG_INTERVAL, "disable": False}
-    for start in progress(range(0, count, size), of, unit="batches", **often):
+    for start in progress(range(done, count, size), of, unit="batches", **often):
         yield slice(start, min(start + size, count))

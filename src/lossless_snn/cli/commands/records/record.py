@@ -26,7 +26,9 @@ def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
         described = Job.parsed(job, words)
     except ValueError as error:
         raise LosslessError(f"record: JOB is no description of a job: {error}") from None
-    with recording(described):
+    with recording(described) as has_to_run:
+        if not has_to_run:
+            return
         status = context.find_root().command.main(list(words), "lossless-snn", standalone_mode=False)
         if status:
             sys.exit(status)

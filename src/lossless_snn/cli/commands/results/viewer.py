@@ -39,4 +39,4 @@ def command(networks, out, count, indices, steps, energy, local) -> None:
     images = load(spiking[0].metadata.dataset, "test", local=local)
     choices = named(indices, images) if indices else choose(spiking, images, count, steps)
     size = write_page(page_data(spiking, images, choices, energies, steps), out)
-    print(f"{out}: {len(choices)} images at {len(spiking)} precisions, {size / 1e6:.1f} MB")
+    click.echo(f"{out}: {len(choices)} images at {len(spiking)} precisions, {size / 1e6:.1f} MB")

@@ -10,6 +10,7 @@ from ....config.parameters import simulation_options
 from ....conversion.spiking_network import SpikingNetwork
 from ....datasets import load
 from ....networks.quantiser import MOST_STEPS
+from ....provenance.code.entries import command_code
 from ....simulation import ARITHMETICS, ENGINES
 from ....simulation.test_set import simulate_test_set
 from ...options import OneOf, json_option, local_option, threads_option
@@ -36,7 +37,8 @@ from ...options import OneOf, json_option, local_option, threads_option
 def command(snn, logs, against, steps, batch_size, limit, local, as_json, **execution) -> None:
     """Simulate SNN on the test set; write the four log files, snn.json and certificate.json.
 
-    The certificate compares every neuron's net spike count with the activation of the quantised ANN.
+    The certificate compares every neuron's net spike count with the activation of the quantised ANN. An interrupted
+    simulation goes on after its last saved batch.
 
     \b
     Example:
@@ -47,8 +49,13 @@ def command(snn, logs, against, steps, batch_size, limit, local, as_json, **exec
         defaults = simulation_options(network.metadata.experiment, network.metadata.budget)
         steps, batch_size = steps or defaults[0], batch_size or defaults[1]
     images = load(network.metadata.dataset, "test", local=local)[:limit]
-    simulation = simulate_test_set(network, images, steps, batch_size, checkpoint=checkpoint, source=snn, **execution)
+    state = logs.with_name(f"{logs.name}.simulation")
+    kept = {"state": state, "code": command_code("simulate")}
+    simulation = simulate_test_set(
+        network, images, steps, batch_size, checkpoint=checkpoint, source=snn, **kept, **execution
+    )
     simulation.write(logs)
+    state.unlink(missing_ok=True)
     simulation.check(snn)
     record, proof = simulation.record, simulation.certificate
     if as_json:
