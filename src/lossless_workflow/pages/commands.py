@@ -14,7 +14,7 @@ experiments, precisions, figures, data sets.
 | status | of `lossless-snn` | of `snakemake` and `make` |
 | --- | --- | --- |
 | 0 | all went well | all went well |
-| 1 | a mistake or fault that one line on standard error describes; `verify` found faults | a step failed, or a setting is wrong |
+| 1 | a mistake, in one line on standard error; `verify` found faults | a step failed, or a setting is wrong |
 | 2 | a command line that cannot be read | a command line that cannot be read; `make`: any failure of its command |
 
 `make restore` and `make verify` fail where something is left out, altered or missing, after all else is done.
@@ -29,8 +29,8 @@ else. Messages and progress bars go to standard error, and bars appear at a term
 
 ## Completion in the shell
 
-Commands, options, experiments, precisions and figures are completed in bash (4.4 and later), zsh and fish. Experiments are those
-of the folder that you are in. In a shell where the environment is activated:
+Commands, options, experiments, precisions and figures are completed in bash (4.4 and later), zsh and fish. Experiments
+are those of the folder that you are in. In a shell where the environment is activated:
 
     # bash, in ~/.bashrc
     eval "$(_LOSSLESS_SNN_COMPLETE=bash_source lossless-snn)"
