@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from ..datasets.catalogue import find
 from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -262,10 +262,13 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = configured(folder / f"{name}.yaml")
+    try:
+        path = configured(folder / f"{experiment_name(name)}.yaml")
+    except ValueError as error:
+        raise LosslessError(error) from None
     if not path.is_file():
-        known = ", ".join(configured_names(folder))
-        raise LosslessError(f"{path}: no such experiment (found: {known})")
+        known = configured_names(folder)
+        raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):
         return content
