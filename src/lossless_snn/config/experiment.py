@@ -25,10 +25,14 @@ HeldOut = Annotated[int, Field(ge=0)]
 
 
 class FineTuning(Strict):
-    """How the network of one precision is trained on from the one before it in the list, the first from FP32's."""
+    """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
+
+    What is not given is the budget's.
+    """
 
     precision: Precision
     phases: Phases
+    augmentation: Augmentation | None = None
     activation_penalty: Penalty | None = None
     penalty_power: PenaltyPower | None = None
 
@@ -58,15 +62,20 @@ class Budget(Strict):
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
-        """What the recipe of one precision has of its own: its phases and the network that it starts from."""
+        """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
-            return {"phases": self.phases} | self._penalty(None if precision == "fp32" else self)
+            own = {"phases": self.phases, "augmentation": self.augmentation}
+            return own | self._penalty(None if precision == "fp32" else self)
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
         chosen = self.fine_tuning[place]
-        initial = names[place - 1] if place else "fp32"
-        return {"phases": chosen.phases, "initial": initial} | self._penalty(chosen)
+        own = {
+            "phases": chosen.phases,
+            "augmentation": chosen.augmentation or self.augmentation,
+            "initial": names[place - 1] if place else "fp32",
+        }
+        return own | self._penalty(chosen)
 
     def _penalty(self, stage: "FineTuning | Budget | None") -> dict[str, Any]:
         """The penalty of a stage, or the budget's where the stage has none of its own; without one, its power is 1."""
@@ -139,8 +148,12 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _augmentation_fits(self) -> "Experiment":
         encoding = self.data.encoding
-        budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
-        for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
+        found = {"training": self.training.augmentation}
+        for name, budget in self.training.budgets.items():
+            found[f"training.budgets.{name}"] = budget.augmentation
+            for stage in budget.fine_tuning:
+                found[f"training.budgets.{name}.fine_tuning.{stage.precision}"] = stage.augmentation
+        for place, augmentation in found.items():
             if augmentation and (given := _unlike(augmentation, encoding)):
                 raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
@@ -195,12 +208,15 @@ class Experiment(Strict):
             batch_size=chosen.batch_size or training.batch_size,
             train_images=chosen.train_images,
             validation_images=training.validation_images if held_out is None else held_out,
-            augmentation=chosen.augmentation or training.augmentation,
             optimiser=chosen.optimiser,
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
-            **stage | {"phases": lasting(stage["phases"], epochs)},
+            **stage
+            | {
+                "phases": lasting(stage["phases"], epochs),
+                "augmentation": stage["augmentation"] or training.augmentation,
+            },
         )
 
 
