@@ -15,7 +15,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get
 
 from lossless_snn.config import parameters
 from lossless_snn.config.energy import ENERGY, read_energies
-from lossless_snn.config.experiment import EXPERIMENT_FOLDER
 from lossless_snn.config.settings import read_settings, requested_experiment
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
@@ -51,9 +50,12 @@ include: "workflow/rules/convert.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/noise.smk"
 include: "workflow/rules/negative_spikes.smk"
+include: "workflow/rules/certified_peers.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/viewer.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/significance.smk"
+include: "workflow/rules/sweeps.smk"
 
 
 # A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with.

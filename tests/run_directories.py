@@ -22,6 +22,12 @@ NEURONS = {"signed": [0.2, 0.8, 0.8], "unsigned": [0.8, 0.6, 0.4], "integrate-an
 # Two draws of noise at each ratio.
 NOISE = {0.0: [0.8, 0.8], 0.5: [0.6, 0.8], 1.0: [0.2, 0.6]}
 
+HISTORY = """\
+epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy
+1,0.001,0.5,0.75,0.4,0.8
+2,0.001,0.05,0.99,0.1,0.96
+"""
+
 # Round numbers, so that energies can be worked out by hand.
 ENERGY = "technology: 45 nm CMOS\nmultiply_accumulate: 6\naddition: 1.5\n"
 
@@ -39,6 +45,7 @@ def write_run(
     folder.mkdir(parents=True)
     rows = [f"{ratio},{draw},5,{share}" for ratio, shares in NOISE.items() for draw, share in enumerate(shares)]
     (folder / "noise.csv").write_text("\n".join(["ratio,noise_seed,images,accuracy", *rows]) + "\n")
+    (folder / "history.csv").write_text(HISTORY)
     common = {"experiment": "mnist-lenet", "budget": "quick", "precision": precision, "seed": seed, "dataset": "mnist"}
     common |= {"images": 5, "accuracy": (0.8, 1.0)[seed], "neurons": 9000, "ann_operations": 4_000_000}
     (folder / "ann.json").write_text(

@@ -95,11 +95,11 @@ def job(code: str, seed: str = "0", recipe: str = "published", precision: str = 
     return Job.described("train", wildcards, {"recipe": recipe}, code, [], [CHECKPOINT], "lossless-snn train tiny")
 
 
-def equivalence(*codes: str, epochs: int = 2, of: Job | None = None) -> None:
+def equivalence(*codes: str, epochs: int = 2, of: Job | None = None, **extent: int) -> None:
     subject = of or job(codes[-1])
     wildcards = {name: value for name, value in subject.wildcards.items() if name != "seed"}
     content = {"rule": "train", "wildcards": wildcards, "params": subject.params, "codes": codes}
-    write_equivalence(subject, Equivalence(**content, probe={"epochs": epochs}, digests={"0.weight": "1"}))
+    write_equivalence(subject, Equivalence(**content, probe={"epochs": epochs, **extent}, digests={"0.weight": "1"}))
 
 
 @pytest.fixture
@@ -109,6 +109,16 @@ def chained(tmp_path, monkeypatch) -> None:
     equivalence("c", "b", epochs=3)
     equivalence("c", "d", epochs=4)
     equivalence("a", "e", of=job("e", precision="k2"))
+    equivalence("d", "f", epochs=6, images=200)
+
+
+def test_a_probe_may_train_on_fewer_images(folder, command_line, capsys):
+    job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    assert command_line("equivalent", CHECKPOINT, "--epochs", "1", "--images", "200") == 0
+    assert "the same history in 1 epochs of 200 images" in capsys.readouterr().out
+    assert str(Equivalences().chain(job, Records()[job.place]["code"])).startswith(
+        "by a probe of 1 epochs of 200 images,"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,6 +128,7 @@ def chained(tmp_path, monkeypatch) -> None:
         ("b", job("a", seed="7"), "by a probe of 5 epochs, not by identity (b = a)"),
         ("a", job("d"), "by a probe of 3 epochs, not by identity (a = b = c = d)"),
         ("a", job("e", precision="k2"), "by a probe of 2 epochs, not by identity (a = e)"),
+        ("a", job("f"), "by a probe of 3 epochs of 200 images, not by identity (a = b = c = d = f)"),
         ("a", job("e"), "None"),
         ("a", job("b", precision="k2"), "None"),
         ("a", job("b", recipe="another"), "None"),
@@ -147,7 +158,7 @@ def test_what_a_probe_does_not_show_is_refused_still(chained):
 def test_a_new_probe_takes_the_place_of_an_older_one(chained):
     equivalence("b", "a", epochs=9)
     path = Path("results/quick/tiny/equivalences.json")
-    assert sorted(one.probe["epochs"] for one in read_equivalences(path)) == [2, 3, 4, 9]
+    assert sorted(one.probe["epochs"] for one in read_equivalences(path)) == [2, 3, 4, 6, 9]
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,12 @@ def test_the_split_of_an_experiment(project):
 
 
 def test_too_few_images():
-    with pytest.raises(LosslessError, match=r"mnist: 10 training images, 7 of them held out.*batch of 4"):
+    with pytest.raises(LosslessError, match=r"mnist: 3 images to train on, of 10 with 7 held out.*batch of 4"):
         split(numbered(10), recipe(4, validation_images=7))
     with pytest.raises(LosslessError, match=r"mnist: 10 training images, 3 of them held out.*the 8 to train on"):
         split(numbered(10), recipe(4, validation_images=3, train_images=8))
+    with pytest.raises(LosslessError, match=r"mnist: 2 images to train on, of 10 with 3 held out.*batch of 4"):
+        split(numbered(10), recipe(4, validation_images=3, train_images=2))
 
 
 def test_batches_have_each_image_once():
@@ -105,3 +107,18 @@ def test_every_image_of_an_epoch_is_varied_by_draws_of_its_own():
     for (again, _), (inputs, _) in zip(list(training_set.epoch(2, 5)), found, strict=True):
         assert torch.equal(again, inputs)
     assert not torch.equal(next(training_set.epoch(2, 6))[0], found[0][0])
+
+
+def test_whole_images_are_encoded_as_for_tests_and_moved():
+    """At places that draws tell, with pixels p as p / 256."""
+    augmentation = Augmentation(flip=False, shift=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 1, 28, 28), dtype=np.uint8)
+    draws = draw(augmentation, np.arange(8), 8, (28, 28), seed=2, epoch=5)
+    training_set = TrainingSet(
+        Images(pixels, np.arange(8)), recipe(8).model_copy(update={"augmentation": augmentation}), CPU
+    )
+    ((inputs, labels),) = training_set.epoch(2, 5)
+    around = np.pad(pixels, ((0, 0), (0, 0), (1, 1), (1, 1))) / 256
+    for place, image in enumerate(labels.tolist()):
+        top, left = draws.top[place], draws.left[place]
+        assert inputs[place].tolist() == around[image, :, top : top + 28, left : left + 28].tolist()

@@ -10,6 +10,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_size_in_bytes
 from snakemake.settings.types import DAGSettings, ExecutionSettings, OutputSettings, Quietness, ResourceSettings
 
+from lossless_snn.config.experiment import experiment_file
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.jobs import PROGRAM, RESULTS, Job
 from lossless_snn.provenance.records import Records, record_files
@@ -72,6 +73,6 @@ def recorded_targets() -> list[str]:
             continue  # which verify says
         for record in found:
             experiment = record["wildcards"].get("experiment")
-            if experiment is None or Path("config/experiments", f"{experiment}.yaml").is_file():
+            if experiment is None or experiment_file(experiment).is_file():
                 targets += record["outputs"]
     return sorted(target for target in targets if Path(target).is_relative_to(RESULTS))

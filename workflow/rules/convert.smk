@@ -1,6 +1,6 @@
 rule convert:
     input:
-        CHECKPOINT,
+        trained,
     output:
         SPIKING,
     log:

@@ -1,7 +1,7 @@
 rule evaluate:
     input:
         data_files,
-        checkpoint=CHECKPOINT,
+        checkpoint=trained,
     output:
         LOGS + "/ann.json",
     log:

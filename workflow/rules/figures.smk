@@ -9,8 +9,13 @@ def figure_energies(wildcards):
 
 
 def figure_logs(wildcards):
-    """What a figure shows beside the measures: tests under noise, or the comparison of neurons."""
-    more = {"noise": noise_logs, "negative_spikes": neuron_logs}
+    """What a figure shows beside the measures: training, tests under noise, the comparison of neurons, or judgements."""
+    more = {
+        "training_curves": histories,
+        "noise": noise_logs,
+        "negative_spikes": neuron_logs,
+        "certified_peers": certified_logs,
+    }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
 

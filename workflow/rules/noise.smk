@@ -9,7 +9,7 @@ def noise_logs(wildcards):
 rule noise:
     input:
         data_files,
-        checkpoint=CHECKPOINT,
+        checkpoint=trained,
     output:
         NOISE,
     log:

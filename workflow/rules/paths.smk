@@ -6,7 +6,9 @@ from typing import get_args
 
 from lossless_snn.analysis.figures import FIGURES
 from lossless_snn.analysis.published import published_experiments
+from lossless_snn.config.experiment import experiment_file
 from lossless_snn.config.values import BudgetName
+from lossless_snn.config.variants import VARIANT_NAME
 
 RUN = "results/{budget}/{experiment}/%s/{precision}/seed{seed}"
 CHECKPOINT = RUN % "checkpoints" + ".safetensors"
@@ -24,14 +26,14 @@ PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
 # Made only when asked for by their paths, or by a target of their own.
-ON_REQUEST = ["noise", "negative_spikes"]
+ON_REQUEST = ["noise", "negative_spikes", "certified_peers"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
 
 wildcard_constraints:
     budget="|".join(get_args(BudgetName)),
-    experiment=r"[\w-]+",
+    experiment=VARIANT_NAME,
     precision=r"fp32|k(0|[1-9]\d?)",
     seed=r"0|[1-9]\d*",
     figure="|".join(FIGURES),
@@ -61,10 +63,31 @@ training_recipe_of = of_experiment(parameters.training_recipe, "experiment", "bu
 compared_with = of_experiment(parameters.compared_with, "experiment")
 
 
+@cache
+def trained_as(name, budget):
+    """The experiment whose training is this one's: variants that are trained alike are trained once."""
+    experiment({"experiment": name, "budget": budget})  # if it is wrong, it says so
+    return parameters.trained_as(name, budget)
+
+
+def training(place):
+    """Wildcards of the training that an experiment's runs at a budget have."""
+    return {**place, "experiment": trained_as(place["experiment"], place["budget"])}
+
+
+def trained(wildcards):
+    """The checkpoint that a run is of."""
+    return trained_at(wildcards["precision"], wildcards)
+
+
+def trained_at(precision, wildcards):
+    return expand(CHECKPOINT, **training({**wildcards, "precision": precision}))
+
+
 def initial(wildcards):
     """The checkpoint that a network is trained on from; none where it starts anew."""
     start = training_recipe_of(wildcards).get("initial")
-    return expand(CHECKPOINT, **{**wildcards, "precision": start}) if start else []
+    return trained_at(start, wildcards) if start else []
 
 
 def experiment(wildcards):
@@ -114,6 +137,13 @@ def measures(wildcards):
     ]
 
 
+def histories(wildcards):
+    """The training histories of all runs that are asked for; none of a variant that is not trained anew."""
+    if trained_as(wildcards["experiment"], wildcards["budget"]) != wildcards["experiment"]:
+        return []
+    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+
+
 def run_folders(wildcards):
     return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
@@ -125,9 +155,9 @@ def artifacts(budget, experiment):
     spiking = [precision for precision in settings.precisions if precision != "fp32"]
     figures = [name for name in FIGURES if name not in ON_REQUEST]
     return [
-        *expand(CHECKPOINT, precision=settings.precisions, **runs),
+        *expand(CHECKPOINT, precision=settings.precisions, **training(runs)),
         *expand(SPIKING, precision=spiking, **runs),
-        *expand(LOGS + "/history.csv", precision=settings.precisions, **runs),
+        *expand(LOGS + "/history.csv", precision=settings.precisions, **training(runs)),
         *measures(place),
         *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),
@@ -137,7 +167,7 @@ def artifacts(budget, experiment):
 
 def there_is(name):
     """Whether an experiment has its file still."""
-    return (EXPERIMENT_FOLDER / f"{name}.yaml").is_file()
+    return experiment_file(name).is_file()
 
 
 # Read while planning: where its outputs exist, Snakemake takes a rule that lacks an input for one that is not needed.
@@ -156,4 +186,6 @@ def shown(budget, name, requested):
             f"or make it, or take {name} off report.{budget} in config/config.yaml"
         )
     more = negative_spikes(budget, name) if "negative_spikes" in requested else []
-    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=requested, **place)
+    more += expand(VIEWER, **place) if "viewer" in requested else []
+    figures = [figure for figure in requested if figure in FIGURES]
+    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=figures, **place)

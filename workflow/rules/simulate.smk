@@ -11,7 +11,7 @@ rule simulate:
     input:
         data_files,
         spiking=SPIKING,
-        checkpoint=CHECKPOINT,
+        checkpoint=trained,
     output:
         [f"{LOGS}/{name}" for name in [*STEP_LOGS, "snn.json", "certificate.json"]],
     log:

@@ -1,8 +1,3 @@
-def histories(wildcards):
-    """The training histories of all runs that are asked for."""
-    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
-
-
 rule table:
     input:
         measures,
@@ -12,7 +7,7 @@ rule table:
         TRACKED,
         csv=report(
             TABLE + ".csv",
-            caption="../report/table.rst",
+            caption="../report/results_table.rst",
             category="{experiment}",
             subcategory="{budget}",
             labels={"what": "table of results"},

@@ -8,6 +8,7 @@ from ..config.energy import OperationEnergies
 from ..config.settings import PUBLISHED
 from ..config.values import Precision
 from ..errors import LosslessError
+from ..files.configuration import configured
 from ..files.records import Amount, Positive, Record, Share, described, read_csv
 
 
@@ -35,7 +36,8 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
         LosslessError: One line naming file, row and column, where the file or a column is missing, a value is
             out of its bounds, or a network is there twice.
     """
-    rows = read_csv(PublishedRow, Path(path), "the published values belong there, or where --published says")
+    path = configured(path)
+    rows = read_csv(PublishedRow, path, "the published values belong there, or where --published says")
     seen = set()
     for row in rows:
         if (row.experiment, row.precision) in seen:

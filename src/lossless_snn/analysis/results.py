@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
-from ..config.experiment import EXPERIMENT_FOLDER
+from ..config.experiment import experiment_file
 from ..config.parameters import compared_with
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
@@ -121,7 +121,7 @@ def load_results(
     experiment = runs[0].ann.experiment
     named = compared_with(experiment)
     if named not in (experiment, *published_experiments(published)):
-        raise LosslessError(f"{EXPERIMENT_FOLDER / experiment}.yaml: published: {published} has no '{named}'")
+        raise LosslessError(f"{experiment_file(experiment)}: published: {published} has no '{named}'")
     return Results(tuple(runs), load_published(published, named, energies), energies)
 
 

@@ -1,20 +1,22 @@
 """Experiment files (config/experiments/*.yaml) as typed models: defaults, validation, messages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ..datasets.catalogue import find
-from ..datasets.encoding import Standardised
+from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
+from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
 
@@ -72,6 +74,16 @@ class Budget(Strict):
         }
 
 
+def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
+    """What images vary to, where that is not how the network is tested; None where it is."""
+    crop = augmentation.crop
+    if crop is not None:
+        return None if encoding == Standardised(crop) else f"standardised crops of {crop} x {crop}"
+    if isinstance(encoding, Standardised):
+        return "whole images (name its crop)"
+    return "other brightness or contrast" if augmentation.varies_light else None
+
+
 def lasting(phases: tuple[Phase, ...], epochs: int | None) -> tuple[Phase, ...]:
     """The phases; cut off, or the last one prolonged, where `epochs` says how many in all."""
     if epochs is None:
@@ -125,11 +137,8 @@ class Experiment(Strict):
         encoding = self.data.encoding
         budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
         for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
-            if augmentation and encoding != Standardised(augmentation.crop):
-                raise ValueError(
-                    f"{place}.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
-                    f"but {self.dataset} is tested as {encoding}"
-                )
+            if augmentation and (given := _unlike(augmentation, encoding)):
+                raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
 
     @model_validator(mode="after")
@@ -198,22 +207,54 @@ def merged(content: Any, changes: Any) -> Any:
     return {**content, **{key: merged(content.get(key), value) for key, value in changes.items()}}
 
 
+def experiment_file(name: str, folder: Path = EXPERIMENT_FOLDER) -> Path:
+    """The file of an experiment; of a variant, that of the experiment which it is of. It may be missing."""
+    return configured(folder / f"{split_name(name)[0]}.yaml")
+
+
 def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
-    """The experiment of that name, from `folder`/NAME.yaml.
+    """The experiment of that name, from `folder`/NAME.yaml or the package's, or the variant of one, see `variants`.
 
     Where the file `extends` another experiment, it only has what differs. Raises LosslessError
     where a file is missing or wrong.
     """
-    return validate(Experiment, _content(name, folder, ()), folder / f"{name}.yaml")
+    base, changes = split_name(name)
+    content = _content(base, folder, ())
+    source = folder / f"{base}.yaml"
+    if not changes:
+        return validate(Experiment, content, source)
+    return validate(Experiment, changed(content, changes, name), f"{source}, as {name}")
+
+
+def trainings(experiment: Experiment, budget: str) -> tuple[Recipe, ...]:
+    """The recipes of all precisions at `budget`: levels that have none of their own are trained like k = 0."""
+    levels = [stage.precision for stage in experiment.training.budgets[budget].fine_tuning] or ["k0"]
+    return tuple(experiment.recipe(budget, precision) for precision in ("fp32", *levels))
+
+
+def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path = EXPERIMENT_FOLDER) -> str:
+    """The variant with the fewest of a variant's changes for which `decides` still gives the same.
+
+    Raises:
+        LosslessError: The variant itself is wrong.
+    """
+    base, changes = split_name(name)
+    wanted = decides(load_experiment(name, folder))
+    for key in list(changes):
+        fewer = {other: value for other, value in changes.items() if other != key}
+        try:
+            same = decides(load_experiment(variant_name(base, fewer), folder)) == wanted
+        except LosslessError:
+            continue  # it cannot be without this change
+        if same:
+            changes = fewer
+    return variant_name(base, changes)
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    try:
-        path = folder / f"{experiment_name(name)}.yaml"
-    except ValueError as error:
-        raise LosslessError(error) from None
+    path = configured(folder / f"{name}.yaml")
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
+        known = ", ".join(configured_names(folder))
         raise LosslessError(f"{path}: no such experiment (found: {known})")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):

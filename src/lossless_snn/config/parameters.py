@@ -7,7 +7,7 @@ parameters stay what they are. They return plain values: what methods do, no par
 from typing import Any
 
 from ..boundary import covered_by
-from .experiment import EXPERIMENT_FOLDER, load_experiment
+from .experiment import experiment_file, fewest_changes, load_experiment, trainings
 
 
 @covered_by("recipe")
@@ -33,6 +33,11 @@ def comparison_options(experiment: str) -> tuple[int, int, int]:
 @covered_by("compared_with")
 def compared_with(experiment: str) -> str:
     """The experiment of published.csv that `experiment` is to be compared with; its own name without a file."""
-    if not (EXPERIMENT_FOLDER / f"{experiment}.yaml").is_file():
+    if not experiment_file(experiment).is_file():
         return experiment
     return load_experiment(experiment).published or experiment
+
+
+def trained_as(experiment: str, budget: str) -> str:
+    """The variant with the fewest changes whose networks are trained as those of `experiment`, at all precisions."""
+    return fewest_changes(experiment, lambda other: trainings(other, budget))

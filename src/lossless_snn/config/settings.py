@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..errors import LosslessError
+from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
-from .experiment import EXPERIMENT_FOLDER, Experiment, load_experiment, merged
+from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed
 
@@ -16,6 +17,8 @@ SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
 
 ImageIndex = Annotated[int, Field(ge=0)]
+OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
+"""What is made of an experiment only where it is asked for."""
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -44,6 +47,12 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class CertifiedPeers(Strict):
+    """How many test images other implementations of the networks are judged on, the first ones."""
+
+    images: Count = 200
+
+
 class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
@@ -58,8 +67,10 @@ class Figures(Strict):
     sparsity: FigureStyle = FigureStyle()
     sops: FigureStyle = FigureStyle()
     energy: FigureStyle = FigureStyle()
+    training_curves: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    certified_peers: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 
@@ -74,7 +85,7 @@ class Settings(Strict):
 
     Without `seeds`, each experiment has those that its budget names. `summary` lists the experiments that the
     summary of a budget compares, `report` what the report shows beside what is run: experiments by budget, each
-    with those figures made on request that it shows, too.
+    with what is made on request alone and that it shows, too.
     """
 
     budget: BudgetName
@@ -85,13 +96,12 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    certified_peers: CertifiedPeers = CertifiedPeers()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
     summary: dict[BudgetName, tuple[ExperimentName, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[ExperimentName, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(
-        default_factory=dict
-    )
+    report: dict[BudgetName, dict[ExperimentName, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
@@ -108,8 +118,8 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
     for key, names in _listed(settings).items():
         for name in names:
-            if not (folder / f"{name}.yaml").is_file():
-                known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            if not experiment_file(name, folder).is_file():
+                known = ", ".join(configured_names(folder))
                 raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
             if key == "experiments":
                 requested_experiment(name, settings.budget, folder)
@@ -129,5 +139,5 @@ def requested_experiment(name: str, budget: str, folder: Path = EXPERIMENT_FOLDE
     try:
         experiment.recipe(budget, "fp32")
     except LosslessError as error:
-        raise LosslessError(f"{folder / name}.yaml: training.budgets: {error}") from None
+        raise LosslessError(f"{experiment_file(name, folder)}: training.budgets: {error}") from None
     return experiment

@@ -1,13 +1,13 @@
 """Values that configuration is made of, with their bounds."""
 
-import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from ..datasets.catalogue import find
-from ..errors import quoted
+from ..errors import LosslessError
 from ..networks.quantiser import MOST_STEPS, quantiser_level
+from .variants import split_name
 
 
 def _precision(value: str) -> str:
@@ -20,13 +20,11 @@ def _dataset(value: str) -> str:
     return value
 
 
-def experiment_name(value: str) -> str:
-    """The name of an experiment: of a file, a part of paths, and a word for the shell that runs jobs.
-
-    Raises ValueError where it has anything but letters, digits, `-` and `_`.
-    """
-    if not re.fullmatch(r"[\w-]{1,100}", value):
-        raise ValueError(f"'{quoted(value)}' is no name of an experiment (letters, digits, - and _; 100 at the most)")
+def _experiment(value: str) -> str:
+    try:
+        split_name(value)
+    except LosslessError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -43,7 +41,7 @@ def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
 Precision = Annotated[str, AfterValidator(_precision)]
-ExperimentName = Annotated[str, AfterValidator(experiment_name)]
+ExperimentName = Annotated[str, AfterValidator(_experiment)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""

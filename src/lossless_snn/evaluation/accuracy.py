@@ -73,3 +73,15 @@ def evaluate(checkpoint: Checkpoint, images: Images, device: torch.device, limit
         neurons=neuron_count(checkpoint.layers),
         ann_operations=ann_operations(checkpoint.layers),
     )
+
+
+@torch.inference_mode()
+def predict(checkpoint: Checkpoint, images: Images, device: torch.device) -> np.ndarray:
+    """The classes that the checkpoint's network predicts, in 64-bit floats: the greatest logit, the first of equals.
+
+    Returns:
+        Classes, int64 (N,), in the order of the images.
+    """
+    network = build(checkpoint, device, torch.float64)
+    batches = encode(images.pixels, checkpoint.data, device).split(EVALUATION_BATCH[torch.float64])
+    return torch.cat([network(batch.double()).argmax(1) for batch in batches]).cpu().numpy()

@@ -91,6 +91,22 @@ def parse(network: str, input_shape: Shape, classes: int, padding: str = "valid"
     return tuple(layers)
 
 
+def scaled(network: str, factor: float) -> str:
+    """`network` with `factor` times as many filters and units in each layer, rounded, one at the least.
+
+    Tokens that are none are left for `parse` to refuse.
+    """
+
+    def _scaled(token: str) -> str:
+        match = _TOKEN.fullmatch(token)
+        if match is None or match["pool"]:
+            return token
+        count = match["filters"] or match["units"]
+        return f"{max(round(int(count) * factor), 1)}{token.removeprefix(count)}"
+
+    return "-".join(map(_scaled, network.split("-")))
+
+
 def _layer(token: str, shape: Shape, padding: str, network: str) -> Layer:
     match = _TOKEN.fullmatch(token)
     if match is None:

@@ -6,6 +6,7 @@ One file an experiment and budget, in git.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Equivalence(BaseModel):
         wildcards: What the job is for, without its seed, which is not of its subject.
         params: The job's.
         codes: Both fingerprints, the recorded one first.
-        probe: How many epochs, the command, and how it was run.
+        probe: How many epochs, of how many images if not of all, the command, and how it was run.
         digests: SHA-256 of what both gave: of each tensor, and of the history.
     """
 
@@ -48,16 +49,36 @@ class Equivalence(BaseModel):
         """Whether the probe was one of this job, or of the same job with another seed."""
         return (self.rule, self.wildcards, self.params) == (job.rule, subject(job), job.params)
 
+    @property
+    def extent(self) -> "Extent":
+        """How far the probe went."""
+        return Extent(self.probe["epochs"], self.probe.get("images", math.inf))
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far a probe went: epochs, and images of each, infinitely many where all were trained on."""
+
+    epochs: float = math.inf
+    images: float = math.inf
+
+    def least(self, other: "Extent") -> "Extent":
+        """What both went through."""
+        return Extent(min(self.epochs, other.epochs), min(self.images, other.images))
+
+    def __str__(self) -> str:
+        return f"{self.epochs} epochs" + ("" if self.images == math.inf else f" of {self.images} images")
+
 
 @dataclass(frozen=True)
 class Chain:
     """Equivalences that lead from one version of the code to another."""
 
     codes: tuple[str, ...]
-    epochs: int
+    extent: Extent = Extent()
 
     def __str__(self) -> str:
-        return f"by a probe of {self.epochs} epochs, not by identity ({' = '.join(self.codes)})"
+        return f"by a probe of {self.extent}, not by identity ({' = '.join(self.codes)})"
 
 
 class Equivalences:
@@ -77,7 +98,7 @@ class Equivalences:
             self._files[path] = read_equivalences(path)
         known = [equivalence for equivalence in self._files[path] if equivalence.is_of(job)]
         reached: dict[str, Chain] = {}
-        waiting = [Chain((recorded,), 0)]
+        waiting = [Chain((recorded,))]
         while waiting:
             chain = waiting.pop(0)
             *_, last = chain.codes
@@ -87,9 +108,7 @@ class Equivalences:
             for equivalence in known:
                 if last in equivalence.codes:
                     (other,) = {*equivalence.codes} - {last}
-                    epochs = equivalence.probe["epochs"]
-                    fewest = min(chain.epochs, epochs) if chain.epochs else epochs
-                    waiting.append(Chain((*chain.codes, other), fewest))
+                    waiting.append(Chain((*chain.codes, other), chain.extent.least(equivalence.extent)))
         return reached.get(job.code)
 
 

@@ -33,13 +33,14 @@ _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
 _OF_STAGE = ("activation_penalty",)
 
 
-def probe(place: Place, record: Mapping[str, Any], epochs: int) -> tuple[Path, Equivalence]:
+def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
     """Run the first epochs of a recorded training by its sources and by the present ones, and write what that shows.
 
     Args:
         place: Where the record is.
         record: The record of a training.
         epochs: How many epochs to train.
+        images: On how many images; None for as many as the recorded training.
 
     Returns:
         The file that the equivalence was written to, and the equivalence.
@@ -59,7 +60,7 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int) -> tuple[Path, E
         source = unpack_sources(place, record["code"], record["command"], before)
         command = probe_command(record, epochs)
         given = [
-            _run(command, record, sources, Path(folder, name))
+            _run(command, record, sources, Path(folder, name), images)
             for name, sources in (("recorded", before / "src"), ("present", PACKAGE.parent))
         ]
     if present_code(job.command) != job.code:
@@ -70,6 +71,8 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int) -> tuple[Path, E
             f"{_listed(differing)} differ; the present code has to train it anew"
         )
     described = {"epochs": epochs, "command": command, **_execution(record), "versions": compared_versions()}
+    if images is not None:
+        described["images"] = images
     equivalence = Equivalence(
         rule=job.rule,
         wildcards=subject(job),
@@ -113,10 +116,11 @@ def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> d
     return {**network, "training": training, "simulation": {"steps": 1, "batch_size": 1}}
 
 
-def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path) -> dict[str, str]:
+def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, images: int | None) -> dict[str, str]:
     """Digests of what a training gives by these sources, in an empty project in `folder`."""
     experiment, wildcards = record["wildcards"]["experiment"], record["wildcards"]
-    configuration = experiment_file(record["params"]["recipe"], wildcards["budget"], wildcards["precision"])
+    recipe = record["params"]["recipe"] | ({} if images is None else {"train_images": images})
+    configuration = experiment_file(recipe, wildcards["budget"], wildcards["precision"])
     path = folder / "config" / "experiments" / f"{experiment}.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(yaml.safe_dump(configuration))
@@ -144,7 +148,7 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path) -
     if run.returncode:
         *_, last = run.stderr.strip().splitlines() or ["no message"]
         raise LosslessError(f"probe by {sources}: {command} failed: {last}")
-    return _digests(folder, record["params"]["recipe"])
+    return _digests(folder, recipe)
 
 
 def _digests(folder: Path, recipe: Mapping[str, Any]) -> dict[str, str]:

@@ -18,7 +18,9 @@ Origin = Literal[(*get_args(BudgetName), "imported")]
 class NetworkRecord(Record):
     """What ann.json and snn.json begin with."""
 
-    experiment: ExperimentName = described("Name of the experiment, a file in config/experiments")
+    experiment: ExperimentName = described(
+        "Name of the experiment, a file in config/experiments, or of a variant of one"
+    )
     budget: Origin = described("How long it was trained; imported: not by this project")
     precision: Precision = described("fp32, or k<N> for the quantiser's level N")
     seed: Natural | None = described("Seed of the training; null where it was imported")

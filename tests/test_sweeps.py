@@ -1,0 +1,293 @@
+"""Variants of experiments, and sweeps over them: names, points, tables, figures, and what Snakemake makes of them."""
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from projects import EXPERIMENT, PARTS, ROOT, copy, edit, planned, snakemake
+
+from lossless_snn.config.experiment import fewest_changes, load_experiment, trainings
+from lossless_snn.config.settings import read_settings
+from lossless_snn.config.sweep import load_sweep
+from lossless_snn.config.variants import split_name, variant_name
+from lossless_snn.errors import LosslessError
+from lossless_snn.networks.notation import scaled
+
+FOLDER = ROOT / "config/experiments"
+
+
+def variant(name: str):
+    return load_experiment(name, FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("network", "factor", "expected"),
+    [
+        ("20C5-P2-50C5-P2-500", 0.5, "10C5-P2-25C5-P2-250"),
+        ("20C5-P2-50C5-P2-500", 1, "20C5-P2-50C5-P2-500"),
+        ("3C5-400", 0.1, "1C5-40"),
+        ("10-7", 1.5, "15-10"),  # half to even
+    ],
+)
+def test_a_width_scales_filters_and_units(network, factor, expected):
+    assert scaled(network, factor) == expected
+
+
+def test_a_name_says_all_that_a_variant_changes():
+    made = variant("digits-lenet@learning_rate=0.01,simulation.batch_size=25,steps=12,width=0.5")
+    plain = variant("digits-lenet")
+    assert made.network == "10C5-P2-25C5-P2-250"
+    assert made.simulated_steps("quick") == made.simulated_steps("paper") == 12
+    assert made.simulation.batch_size == 25
+    assert [phase.learning_rate for phase in made.recipe("quick", "k1").phases] == [0.01]
+    assert made.recipe("quick", "k1").phases[0].epochs == plain.recipe("quick", "k1").phases[0].epochs
+    # All else is the experiment's.
+    assert made.training.validation_images == plain.training.validation_images
+    assert variant("digits-lenet@batch_size=7").recipe("quick", "k0").batch_size == 7
+    assert variant("fashion-mlp@train_images=null").recipe("quick", "k0").train_images is None
+
+
+def test_a_place_in_the_file_is_one_budgets():
+    made = variant("digits-lenet@training.budgets.quick.phases.0.epochs=3")
+    assert made.recipe("quick", "k0").phases[0].epochs == 3
+    assert made.recipe("paper", "k0") == variant("digits-lenet").recipe("paper", "k0")
+
+
+def test_published_values_are_not_those_of_a_variant():
+    assert variant("cifar10-cnn1-jpeg").published == "cifar10-cnn1"
+    assert variant("cifar10-cnn1-jpeg@width=0.5").published is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "mnist-lenet"),
+        ({"width": 0.5, "steps": 20}, "mnist-lenet@steps=20,width=0.5"),
+        ({"width": 1.0, "learning_rate": 1e-5}, "mnist-lenet@learning_rate=1e-05,width=1"),
+        ({"train_images": None, "network": "400-400"}, "mnist-lenet@network=400-400,train_images=null"),
+    ],
+)
+def test_the_same_changes_give_the_same_name(changes, name):
+    assert variant_name("mnist-lenet", changes) == name
+    base, read = split_name(name)
+    assert base == "mnist-lenet"
+    assert variant_name(base, read) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits-lenet@steps", "no name of an experiment"),
+        ("digits-lenet@steps=1,steps=2", "changes a key twice"),
+        ("digits-lenet@steps=../x", "no name of an experiment"),
+        ("digits-lenet@step=3", "training.budgets.quick.step: unknown key"),
+        ("digits-lenet@steps=many", "training.budgets.quick.steps: input should be a valid integer"),
+        ("digits-lenet@width=0", "width: expected a factor above 0"),
+        ("digits-lenet@width=wide", "width: expected a factor above 0"),
+        ("digits-lenet@training.budgets.fast.epochs=3", "has no such place"),
+        ("digits-lenet@training.budgets.quick.phases.7.epochs=3", "has no such place"),
+        ("digits-lenet@network=20C5-Q2", "unknown token 'Q2'"),
+        ("digit-lenet@steps=3", "no such experiment"),
+    ],
+)
+def test_a_wrong_variant_is_refused_in_one_line(name, message):
+    with pytest.raises(LosslessError, match=re.escape(message)) as error:
+        variant(name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_variant_stands_in_configuration_where_an_experiment_does():
+    chosen = read_settings({"experiments": ["digits-lenet@width=0.5"]}, ROOT / "config/config.yaml", FOLDER)
+    assert chosen.experiments == ("digits-lenet@width=0.5",)
+    with pytest.raises(LosslessError, match="'digit@width=2' has no file"):
+        read_settings({"experiments": ["digit@width=2"]}, ROOT / "config/config.yaml", FOLDER)
+
+
+def test_what_does_not_change_the_training_is_left_out():
+    def trained_as(name: str) -> str:
+        return fewest_changes(name, lambda other: trainings(other, "quick"), FOLDER)
+
+    assert trained_as("digits-lenet@simulation.batch_size=25,steps=12,test_images=100") == "digits-lenet"
+    assert trained_as("digits-lenet@steps=12,width=0.5") == "digits-lenet@width=0.5"
+    # The experiment's own values.
+    assert trained_as("digits-lenet@learning_rate=0.001,width=1") == "digits-lenet"
+    # Another budget's.
+    assert trained_as("digits-lenet@training.budgets.paper.phases.0.epochs=3") == "digits-lenet"
+
+
+SWEEP = {"experiments": ["digits-lenet"], "budget": "quick", "precisions": ["fp32", "k1"], "seeds": [0, 1]}
+
+
+def sweep(tmp_path: Path, **content):
+    (tmp_path / "it.yaml").write_text(yaml.safe_dump({**SWEEP, **content}, sort_keys=False))
+    return load_sweep("it", tmp_path, FOLDER)
+
+
+def test_a_grid_has_every_combination_and_points_are_listed(tmp_path):
+    found = sweep(tmp_path, grid={"width": [0.5, 1], "learning_rate": [0.01]}, points=[{}, {"steps": 12}])
+    assert found.axes == ("experiment", "precision", "width", "learning_rate", "steps")
+    points = list(found.expanded(FOLDER))
+    assert len(points) == 2 * 2 * 2
+    assert [point.experiment for point in points if point.precision == "k1"] == [
+        "digits-lenet@learning_rate=0.01,width=0.5",
+        "digits-lenet@learning_rate=0.01",
+        "digits-lenet@learning_rate=0.01,steps=12,width=0.5",
+        "digits-lenet@learning_rate=0.01,steps=12",
+    ]
+    assert points[0].settings == {
+        "experiment": "digits-lenet",
+        "precision": "fp32",
+        "width": 0.5,
+        "learning_rate": 0.01,
+        "steps": None,
+    }
+    assert all(point.seeds == (0, 1) for point in points)
+
+
+def test_a_sweep_shares_with_the_experiment_what_is_the_same(tmp_path):
+    points = sweep(tmp_path, grid={"width": [1, 2], "learning_rate": [0.001]}).expanded(FOLDER)
+    assert [point.experiment for point in points if point.precision == "k1"] == ["digits-lenet", "digits-lenet@width=2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"grid": {"width": []}}, "grid.width: empty"),
+        ({"grid": {"width": [1, 1]}}, "listed twice"),
+        ({"grid": {"precision": ["k0"]}}, "precision: has a list of its own"),
+        ({"grid": {"width": [1]}, "points": [{"width": 2}]}, "width: in grid and points"),
+        ({"figures": [{"y": "snn_accuracy", "x": "width"}]}, "no axis 'width' (there are experiment, precision)"),
+        ({"experiments": ["digit"]}, "'digit' has no file"),
+        ({"seeds": [-1]}, "seeds.0"),
+        ({"grids": {}}, "grids: unknown key"),
+    ],
+)
+def test_a_wrong_sweep_is_refused_in_one_line(tmp_path, content, message):
+    with pytest.raises(LosslessError, match=re.escape(message)) as error:
+        sweep(tmp_path, **content)
+    assert str(error.value).startswith(str(tmp_path / "it.yaml"))
+    assert "\n" not in str(error.value)
+
+
+def test_two_points_that_are_the_same_network_are_refused(tmp_path):
+    with pytest.raises(LosslessError, match="is the same as"):
+        list(sweep(tmp_path, grid={"width": [0.1, 0.1000001]}, points=[{"network": "10-10"}]).expanded(FOLDER))
+
+
+def test_the_shipped_sweeps_are_well_formed():
+    names = [path.stem for path in (ROOT / "config/sweeps").glob("*.yaml")]
+    assert "digits-width" in names
+    for name in names:
+        assert list(load_sweep(name, ROOT / "config/sweeps", FOLDER).expanded(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A repository in which a sweep of a tiny network is made: two widths, two precisions, two seeds."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_symlink():
+            (folder / part).symlink_to(source.readlink())
+        elif source.is_dir():
+            copy(source, folder / part)
+        else:
+            (folder / part).write_bytes(source.read_bytes())
+    (folder / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+    for path in (folder / "config/sweeps").glob("*.yaml"):
+        path.unlink()
+    content = {
+        "experiments": ["tiny"],
+        "budget": "quick",
+        "precisions": ["fp32", "k0"],
+        "seeds": [0, 1],
+        "points": [{}, {"width": 0.5}, {"steps": 6}],
+        "figures": [{"y": "snn_accuracy", "x": "width"}],
+    }
+    (folder / "config/sweeps/tiny-sweep.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    run = snakemake(folder, "sweep_tiny_sweep")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+RESULTS = Path("results/quick/sweeps/tiny-sweep")
+
+
+def test_one_command_makes_table_and_figures(made):
+    assert {path.name for path in (made / RESULTS).iterdir()} == {
+        "results.csv",
+        "results.parquet",
+        "results.md",
+        "snn_accuracy-width.svg",
+        "snn_accuracy-width.png",
+    }
+    table = pd.read_csv(made / RESULTS / "results.csv")
+    assert list(table.columns[:6]) == ["experiment", "precision", "width", "steps", "made_as", "seeds"]
+    assert list(table["made_as"]) == ["tiny"] * 2 + ["tiny@width=0.5"] * 2 + ["tiny@steps=6"] * 2
+    pd.testing.assert_frame_equal(pd.read_parquet(made / RESULTS / "results.parquet"), table, check_dtype=False)
+
+
+def test_a_row_has_what_its_runs_have(made):
+    with open(made / RESULTS / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        logs = made / "results/quick" / row["made_as"] / "logs" / row["precision"]
+        first, second = (json.loads((logs / f"seed{seed}/ann.json").read_text())["accuracy"] for seed in (0, 1))
+        assert float(row["ann_accuracy"]) == pytest.approx((first + second) / 2)
+        # Of two values, the deviation is their distance over the root of 2; t(0.975; 1) = 12.7062.
+        assert float(row["ann_accuracy_std"]) == pytest.approx(abs(first - second) / math.sqrt(2))
+        assert float(row["ann_accuracy_high"]) == pytest.approx(
+            (first + second) / 2 + 12.7062 * abs(first - second) / 2, abs=1e-6
+        )
+        assert row["seeds"] == "2"
+        assert (row["snn_accuracy"] == "") == (row["precision"] == "fp32")
+
+
+def test_variants_that_are_trained_alike_are_trained_once(made):
+    trained = sorted(path.relative_to(made / "results/quick") for path in made.glob("results/quick/*/checkpoints/k0/*"))
+    assert [str(path) for path in trained if ".snn." not in path.name] == [
+        f"{name}/checkpoints/k0/seed{seed}.safetensors" for name in ("tiny", "tiny@width=0.5") for seed in (0, 1)
+    ]
+    lines = (made / "results/quick/tiny@steps=6/logs/k0/seed0/accuracy.txt").read_text().splitlines()
+    assert len(lines) == 6 * 2  # two batches of 250 of the 500 test images
+    # Up to the fourth step, the simulation of four steps says the same.
+    shorter = np.loadtxt(made / "results/quick/tiny/logs/k0/seed0/accuracy.txt").reshape(2, 4)
+    assert (np.array(lines, float).reshape(2, 6)[:, :4] == shorter).all()
+
+
+def test_nothing_is_left_to_do_and_a_new_value_makes_its_points_alone(made, tmp_path):
+    assert planned(made, "sweep_tiny_sweep") == set()
+    folder = copy(made, tmp_path / "edited")
+    edit(folder / "config/sweeps/tiny-sweep.yaml", "- width: 0.5", "- width: 0.5\n- width: 2")
+    jobs = planned(folder, "sweep_tiny_sweep")
+    both = {f"{precision}, seed {seed}" for precision in ("fp32", "k0") for seed in (0, 1)}
+    assert {job for job in jobs if job.startswith("Train")} == {f"Train {run}" for run in both}
+    run = snakemake(folder, "--dry-run", "sweep_tiny_sweep")
+    assert "(tiny@width=2, quick)" in run.stdout + run.stderr
+    assert "(tiny, quick)" not in run.stdout + run.stderr
+    assert {"Tabulate the sweep", "Draw snn_accuracy by width"} <= jobs
+
+
+def test_any_quantity_is_drawn_against_any_axis_on_request(made):
+    for target in ("operations_per_image-precision.svg", "ann_accuracy-steps.svg"):
+        path = RESULTS / target
+        run = snakemake(made, "--", str(path))
+        assert run.returncode == 0, run.stderr
+        assert (made / path).read_text().startswith("<?xml")
+    run = snakemake(made, "--", str(RESULTS / "ann_accuracy-depth.svg"))
+    assert run.returncode
+    assert "'depth': no axis of this sweep (expected experiment, precision, width, steps)" in run.stdout + run.stderr
+    run = snakemake(made, "--dry-run", "--", "results/paper/sweeps/tiny-sweep/results.csv")
+    assert "snakemake: config/sweeps/tiny-sweep.yaml: budget: quick, not paper" in run.stderr
+
+
+def test_the_intervals_of_a_figure_are_those_of_the_table(made):
+    figure = (made / RESULTS / "snn_accuracy-width.svg").read_text()
+    assert "95 % interval of the mean over the seeds, by Student" in figure
+    assert "2 seeds" in figure

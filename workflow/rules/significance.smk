@@ -1,0 +1,54 @@
+# Whether quantisation costs accuracy, over seeds and image by image: made when asked for by path.
+
+PREDICTIONS = LOGS + "/predictions.csv"
+SIGNIFICANCE = "results/{budget}/{experiment}/tables/significance"
+
+
+def predictions(wildcards):
+    """What all networks that are asked for take the test images for."""
+    return expand(PREDICTIONS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+
+
+rule predict:
+    input:
+        data_files,
+        checkpoint=trained,
+    output:
+        PREDICTIONS,
+    log:
+        JOB_LOG % "predict",
+    threads: settings.threads.evaluate
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        **recorded("predict", limit=limit, dataset=dataset),
+    message:
+        "Predict with {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} predict {input.checkpoint} --out {output} {params.limit}"
+        " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"
+
+
+rule significance:
+    input:
+        measures,
+        predictions,
+        published=PUBLISHED,
+    output:
+        csv=SIGNIFICANCE + ".csv",
+        md=SIGNIFICANCE + ".md",
+        mcnemar="results/{budget}/{experiment}/tables/mcnemar.csv",
+    log:
+        "results/{budget}/{experiment}/jobs/significance.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        **recorded("significance", runs=run_folders, dataset=dataset, compared_with=compared_with),
+    message:
+        "Test whether quantisation costs accuracy ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} significance {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
