@@ -71,12 +71,14 @@ screens: docs ## Take screenshots of the README's first screen and of the site (
 
 lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 # reads and writes name their encoding
 	@$(BIN)/ruff format --check
 	@$(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/lint-imports --no-logo --no-cache
 
 # uv, bootstrapped by pip, installs in seconds, and compiles in half a minute what would double every job's start where
-# Python keeps no bytecode. The stamp comes last, so that a set-up that was cut off is completed.
+# Python keeps no bytecode. The path to the sources is relative: Python reads it as ASCII under LC_ALL=C, and the folder's
+# name may not be. The stamp comes last, so that a set-up that was cut off is completed.
 $(READY): requirements.lock pyproject.toml
 	@case "$$(uname -s) $$(uname -m)" in 'Linux x86_64' | 'Linux aarch64' | 'Darwin arm64') ;; \
 		*) echo "make: PyTorch is not to be had for $$(uname -s) on $$(uname -m); needed is Linux (x86-64, aarch64) or macOS on Apple silicon" >&2; exit 1 ;; esac
@@ -86,6 +88,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@printf '../../../../src\n' > "$$(ls .venv/lib/python3.*/site-packages/_editable_impl_lossless_snn.pth)"
 	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
 	@touch $(READY)
 

@@ -234,7 +234,7 @@ def test_one_command_makes_table_and_figures(made):
 
 
 def test_a_row_has_what_its_runs_have(made):
-    with open(made / RESULTS / "results.csv", newline="") as file:
+    with open(made / RESULTS / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         logs = made / "results/quick" / row["made_as"] / "logs" / row["precision"]

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from io import TextIOWrapper
 
 from ..errors import LosslessError, quoted
 from ..files.atomic import DISK_ERRORS, open_file
@@ -22,6 +23,9 @@ def reporting(program: str) -> Iterator[None]:
     """
     try:
         _open_streams()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # dashes and names that a locale has not got
         names = [word.rpartition("=")[2] for word in sys.argv[1:]]
         with redirect_stdout(sys.stderr if _OUTPUT in map(open_file, names) else sys.stdout):
             try:

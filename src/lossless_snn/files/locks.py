@@ -23,7 +23,7 @@ def locked(path: Path, busy: str | None = None) -> Iterator[None]:
         LosslessError: Another process holds the lock, or the file system knows no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
+    with open(path, "a", encoding="utf-8") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except (BlockingIOError, PermissionError):
