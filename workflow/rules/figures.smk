@@ -42,6 +42,7 @@ for name in FIGURES:
             "results/{budget}/{experiment}/jobs/{figure}.log",
         wildcard_constraints:
             figure=name,
+        localrule: True
         threads: 1
         resources:
             mem_mb=1000,
@@ -60,4 +61,4 @@ for name in FIGURES:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
             "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
-            " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+            " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

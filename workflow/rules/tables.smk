@@ -15,6 +15,7 @@ rule table:
         md=TABLE + ".md",
     log:
         "results/{budget}/{experiment}/jobs/table.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -25,7 +26,7 @@ rule table:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
 
 
 SUMMARY = "results/{budget}/summary"
@@ -84,6 +85,7 @@ rule summary:
         others=[SUMMARY + "." + format for format in FORMATS if format != "svg"],
     log:
         "results/{budget}/jobs/summary.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -101,4 +103,4 @@ rule summary:
         "Summarise all experiments ({wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
-        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

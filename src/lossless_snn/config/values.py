@@ -5,13 +5,20 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from ..datasets.catalogue import find
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from ..networks.quantiser import MOST_STEPS, quantiser_level
 from .variants import split_name
 
+PRECISIONS = ("fp32", "k0", "k1", "k2", "k3")
+"""Those that a person may have meant, or begun to type; any k<N> is one."""
 
-def _precision(value: str) -> str:
-    quantiser_level(value)
+
+def checked_precision(value: str) -> str:
+    """The precision; raises ValueError, with what may have been meant, where it is none."""
+    try:
+        quantiser_level(value)
+    except ValueError as error:
+        raise ValueError(f"{error}{did_you_mean(value, PRECISIONS)}") from None
     return value
 
 
@@ -40,7 +47,7 @@ def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
-Precision = Annotated[str, AfterValidator(_precision)]
+Precision = Annotated[str, AfterValidator(checked_precision)]
 ExperimentName = Annotated[str, AfterValidator(_experiment)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper", "fast"]

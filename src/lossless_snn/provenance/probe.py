@@ -134,8 +134,8 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
         words[initial] = str(Path(words[initial]).resolve())
     environment = {**os.environ, "PYTHONPATH": str(sources.resolve())}
     if all(Path(name).is_file() for name in record["inputs"] if Path(name).is_relative_to(DATA)):
-        environment[_LOCAL] = str(DATA.resolve())
-    elif _LOCAL in environment:
+        (folder / DATA).symlink_to(DATA.resolve())
+    if _LOCAL in environment:
         environment[_LOCAL] = str(Path(environment[_LOCAL]).resolve())
     run = subprocess.run(
         [sys.executable, "-m", PACKAGE.name, *words[words.index(PROGRAM) + 1 :]],

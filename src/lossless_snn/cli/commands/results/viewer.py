@@ -30,7 +30,9 @@ def command(networks, out, count, indices, steps, energy, local) -> None:
     The page is one file that needs no network. Without --image it shows an image that is predicted wrong,
     one that needs negative spikes, where there are such, and the first images of other classes.
 
-    Example: lossless-snn viewer results/quick/digits-lenet/checkpoints/k*/seed0.snn.safetensors --out viewer.html
+    \b
+    Example:
+        lossless-snn viewer results/quick/digits-lenet/checkpoints/k*/seed0.snn.safetensors --out viewer.html
     """
     energies, spiking = read_energies(energy), [SpikingNetwork.load(path) for path in networks]
     check_comparable(spiking)
