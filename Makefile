@@ -8,13 +8,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv-peers/bin/python
+AUDITORS := .venv-audit/bin/python
 # Where the project's environment is used, no other one may get in between, and no other folder's code.
 unexport VIRTUAL_ENV
 export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long lint
+.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long audit fuzz lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +68,19 @@ docs: $(READY) ## Build the documentation site into site/, to be opened from the
 screens: docs ## Take screenshots of the README's first screen and of the site (needs chromium) into build/screens/
 	@$(BIN)/python -m lossless_workflow.pages.screens site/*.html
 
+audit: $(READY) $(AUDITORS) ## Look for secrets, unsafe code, packages with known faults; write build/sbom.json
+	@$(BIN)/python -m lossless_workflow.audit $(dir $(AUDITORS))
+
+# SECONDS for each of READERS, see tests/fuzzing.py; inputs that crash stay in build/fuzz/.
+READERS ?= npz member objects notation
+SECONDS ?= 900
+fuzz: $(READY) $(AUDITORS) ## Look for inputs that readers of files choke on, guided by coverage (an hour)
+	@$(AUDITORS) -c 'import atheris' 2> /dev/null || { echo "make: atheris runs on Linux with Python 3.11 to 3.13" >&2; exit 1; }
+	@for reader in $(READERS); do folder=build/fuzz/$$reader; mkdir -p $$folder/corpus; \
+		site=$$(ls -d $(CURDIR)/.venv-audit/lib/python3.*/site-packages); \
+		PYTHONPATH=$(CURDIR)/src:$$site $(BIN)/python tests/fuzzing.py $$reader -max_total_time=$(SECONDS) \
+			-artifact_prefix=$$folder/ $$folder/corpus; done
+
 lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check
 	@$(BIN)/ruff check --quiet --preview --select PLW1514 # reads and writes name their encoding
@@ -93,5 +107,11 @@ $(READY): requirements.lock pyproject.toml
 # The libraries to compare with, in an environment of their own.
 $(PEERS): requirements/peers.lock | $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
-	@$(BIN)/uv pip sync --quiet --python $(PEERS) requirements/peers.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(PEERS) requirements/peers.lock
 	@touch $(PEERS)
+
+# Programs that audit, and atheris, which is laid before the project's own environment.
+$(AUDITORS): requirements/audit.lock | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-audit
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(AUDITORS) requirements/audit.lock
+	@touch $(AUDITORS)
