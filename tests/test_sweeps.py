@@ -83,9 +83,9 @@ def test_the_same_changes_give_the_same_name(changes, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digits-lenet@steps", "no name of a variant"),
+        ("digits-lenet@steps", "no name of an experiment"),
         ("digits-lenet@steps=1,steps=2", "changes a key twice"),
-        ("digits-lenet@steps=../x", "no name of a variant"),
+        ("digits-lenet@steps=../x", "no name of an experiment"),
         ("digits-lenet@step=3", "training.budgets.quick.step: unknown key"),
         ("digits-lenet@steps=many", "training.budgets.quick.steps: input should be a valid integer"),
         ("digits-lenet@width=0", "width: expected a factor above 0"),
@@ -245,7 +245,7 @@ def test_one_command_makes_table_and_figures(made):
 
 
 def test_a_row_has_what_its_runs_have(made):
-    with open(made / RESULTS / "results.csv", newline="") as file:
+    with open(made / RESULTS / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         logs = made / "results/quick" / row["made_as"] / "logs" / row["precision"]
