@@ -18,6 +18,7 @@ from lossless_snn.config.energy import ENERGY, read_energies
 from lossless_snn.config.settings import read_settings, requested_experiment
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
+from lossless_snn.provenance.recording import STORE
 from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow import slurm
 from lossless_workflow.processes import enter
@@ -40,6 +41,8 @@ except LosslessError as error:
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 if settings.data.root:
     os.environ["LOSSLESS_SNN_DATA"] = str(settings.data.root)
+if settings.store:
+    os.environ[STORE] = str(settings.store.resolve())
 
 
 include: "workflow/rules/paths.smk"

@@ -9,7 +9,7 @@ from ..config.values import BudgetName
 from ..networks.quantiser import quantiser_level
 
 
-def _precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
     try:
         quantiser_level(value)
     except ValueError as error:
@@ -18,7 +18,7 @@ def _precision(context: click.Context, parameter: click.Parameter, value: str) -
 
 
 precision_option = click.option(
-    "--precision", required=True, callback=_precision, metavar="fp32|k<N>", help="Level of the quantiser, or none."
+    "--precision", required=True, callback=check_precision, metavar="fp32|k<N>", help="Level of the quantiser, or none."
 )
 budget_option = click.option("--budget", type=click.Choice(get_args(BudgetName)), default="quick")
 threads_option = click.option(

@@ -1,5 +1,6 @@
 """A job: one command of the command line with all that decides what it gives."""
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ..files.atomic import write_text
 
 RESULTS = Path("results")
 PROGRAM = "lossless-snn"
@@ -80,14 +83,14 @@ class Job:
 
     @classmethod
     def parsed(cls, text: str, words: Iterable[str]) -> "Job":
-        """The job of `lossless-snn record TEXT WORDS...`.
+        """The job of `lossless-snn record TEXT WORDS...`; long ones are in files, see `expanded`.
 
         Raises:
             ValueError: `text` is not what `as_json` gives.
         """
-        content = json.loads(text)
+        content = json.loads("".join(expanded([text])))
         try:
-            return cls.described(**content, command=shlex.join([PROGRAM, *words]))
+            return cls.described(**content, command=shlex.join([PROGRAM, *expanded(words)]))
         except (TypeError, AttributeError) as error:
             raise ValueError(str(error)) from None
 
@@ -119,6 +122,24 @@ class Job:
         """The word after each option of the command line."""
         words = shlex.split(self.command)
         return {word: after for word, after in pairwise(words) if word.startswith("--")}
+
+
+def keep_lines(lines: Iterable[str], folder: Path) -> Path:
+    """Write lines, too many for a command line, to a file of their digest's name, if it is not there; its path."""
+    text = "".join(f"{line}\n" for line in lines)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
+    if not path.is_file():
+        write_text(path, text)
+    return path
+
+
+def expanded(words: Iterable[str]) -> list[str]:
+    """Words of a command line, with the lines of a file in place of its name after `@`."""
+    return [
+        line
+        for word in words
+        for line in (Path(word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word])
+    ]
 
 
 def decisive(command: str) -> str:

@@ -13,12 +13,13 @@ from ....provenance.verification import report, verify
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same.")
-def command(places: tuple[Path, ...], strict: bool) -> None:
+@click.option("--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode.")
+def command(places: tuple[Path, ...], strict: bool, full: bool) -> None:
     """Hash again all that the records at or below PLACES (results/ if none is given) name.
 
     A line for each file that is missing, altered, or made by other code. Whether parameters are
     those of the present configuration only the workflow can tell: `make verify` asks it.
     """
-    faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,), strict=strict)
+    faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,), strict=strict, full=full)
     click.echo(report(faults, checked))
     sys.exit(bool(faults))
