@@ -21,6 +21,7 @@ from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.recording import STORE
 from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow import slurm
+from lossless_workflow.storage import link_storage
 from lossless_workflow.processes import enter
 
 min_version("9.27")
@@ -63,11 +64,14 @@ include: "workflow/rules/significance.smk"
 include: "workflow/rules/sweeps.smk"
 
 
-# A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with.
+# A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with. Where
+# nodes share no files, the sources were sent with it, too, and the plan is made of them again.
 if workflow.is_main_process:
     enter(Path())
     slurm.adapt()
+if workflow.is_main_process or not Path(os.environ[VARIABLE]).is_file():
     os.environ[VARIABLE] = str(make_plan(commands, Path(".snakemake/lossless_snn").resolve()))
+link_storage(workflow.storage_settings)
 
 
 envvars:

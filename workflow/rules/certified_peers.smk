@@ -17,7 +17,7 @@ rule certify_peers:
     input:
         data_files,
         # The libraries, and their versions.
-        peers="requirements/peers.lock",
+        peers=local("requirements/peers.lock"),
         spiking=SPIKING,
     output:
         CERTIFIED,
@@ -43,7 +43,7 @@ rule table_certified:
     input:
         measures,
         certified_logs,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             CERTIFIED_TABLE + ".csv",

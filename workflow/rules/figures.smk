@@ -28,7 +28,7 @@ for name in FIGURES:
         input:
             measures,
             figure_logs,
-            published=PUBLISHED,
+            published=local(PUBLISHED),
         output:
             report(
                 FIGURE + ".svg",

@@ -53,7 +53,7 @@ rule table_neurons:
     input:
         measures,
         neuron_logs,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             NEURON_TABLE + ".csv",

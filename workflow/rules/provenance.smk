@@ -3,7 +3,7 @@
 
 import re
 
-from lossless_snn.provenance.jobs import Job, keep_lines
+from lossless_snn.provenance.jobs import Job, in_project, keep_lines
 from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 
 commands = set()
@@ -23,7 +23,8 @@ def recorded(command, **decisive):
     def job(wildcards, input, output):
         params = {name: value(wildcards) if callable(value) else value for name, value in decisive.items()}
         name = re.sub("[ -]", "_", command)
-        described = Job.described(name, dict(wildcards.items()), params, planned_code(command), input, output)
+        files = [list(map(in_project, paths)) for paths in (input, output)]
+        described = Job.described(name, dict(wildcards.items()), params, planned_code(command), *files)
         return on_command_line([described.as_json()])
 
     described = {"code": lambda wildcards: planned_code(command), "job": job}

@@ -37,7 +37,7 @@ rule significance:
     input:
         measures,
         predictions,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=SIGNIFICANCE + ".csv",
         md=SIGNIFICANCE + ".md",

@@ -2,7 +2,7 @@ rule table:
     input:
         measures,
         histories,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         TRACKED,
         csv=report(
@@ -65,7 +65,7 @@ def of_each(parameter, wildcards):
 rule summary:
     input:
         over_all(measures),
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             SUMMARY + ".csv",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from ..files.atomic import write_text
 
 RESULTS = Path("results")
+STORAGE = ".snakemake/storage/"
 PROGRAM = "lossless-snn"
 
 # How a command runs rather than what it gives: configuration does not make results stale by these.
@@ -133,10 +135,18 @@ def keep_lines(lines: Iterable[str], folder: Path) -> Path:
     return path
 
 
+def in_project(path: str) -> str:
+    """The path of a file in the project that a workflow engine calls by the place of its copy of a storage.
+
+    That place is a link to the project's folder.
+    """
+    return os.path.relpath(os.path.realpath(path)) if str(path).startswith(STORAGE) else str(path)
+
+
 def expanded(words: Iterable[str]) -> list[str]:
-    """Words of a command line, with the lines of a file in place of its name after `@`."""
+    """Words of a command line, with the lines of a file in place of its name after `@`, and paths in the project."""
     return [
-        line
+        in_project(line)
         for word in words
         for line in (Path(word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word])
     ]
