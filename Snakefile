@@ -21,8 +21,8 @@ from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.recording import STORE
 from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow import slurm
-from lossless_workflow.storage import link_storage
 from lossless_workflow.processes import enter
+from lossless_workflow.storage import stage_in_project
 
 min_version("9.27")
 
@@ -37,6 +37,9 @@ try:
     energies = read_energies().model_dump_json()
 except LosslessError as error:
     sys.exit(f"snakemake: {error}")
+
+# Before any rule: its paths are those of a storage then, where the command line names one.
+stage_in_project(workflow.storage_settings)
 
 # The jobs run the commands of the environment that Snakemake runs in, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -71,7 +74,6 @@ if workflow.is_main_process:
     slurm.adapt()
 if workflow.is_main_process or not Path(os.environ[VARIABLE]).is_file():
     os.environ[VARIABLE] = str(make_plan(commands, Path(".snakemake/lossless_snn").resolve()))
-link_storage(workflow.storage_settings)
 
 
 envvars:

@@ -1,6 +1,7 @@
 """What a scheduler is asked for, what plans add up, and lists that are too long for a command line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_the_run_time_that_is_asked_for_is_enough_to_get_to_the_next_state(costs
 def test_an_experiment_that_was_never_measured_costs_by_its_operations(costs, tmp_path, monkeypatch):
     """A network of 784 x 10 multiply-accumulates: 0.00784 million, at 0.08 ms a million and image."""
     (tmp_path / "config/experiments").mkdir(parents=True)
-    text = "dataset: mnist\nnetwork: 10\ntraining:\n  validation_images: 0\n  budgets:\n    quick:\n"
+    text = "dataset: mnist\nnetwork: '10'\ntraining:\n  validation_images: 0\n  budgets:\n    quick:\n"
     text += "      phases: [{epochs: 2, learning_rate: 1.0e-3}]\nsimulation: {steps: 4, batch_size: 100}\n"
     (tmp_path / "config/experiments/own.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -125,9 +126,9 @@ def test_what_to_do_about_a_job_that_failed(tmp_path):
 def test_a_list_that_no_command_line_takes_is_read_from_a_file(tmp_path, monkeypatch):
     """350 runs of 7 files each: more than the 128 KiB that Linux takes as one argument."""
     monkeypatch.chdir(tmp_path)
-    runs = [f"results/quick/tiny/logs/k{k}/seed{seed}" for k in range(7) for seed in range(50)]
-    files = [f"{run}/{name}" for run in runs for name in "abcdefg"]
-    job = Job.described("table", {"budget": "quick"}, {"runs": runs}, "0" * 16, files, ["results/quick/t.csv"])
+    runs = [f"results/quick/mnist-lenet/logs/k{k}/seed{seed}" for k in range(7) for seed in range(50)]
+    files = [f"{run}/{name}" for run in runs for name in ("ann.json", "snn.json", "certificate.json", *"abcd")]
+    job = Job.described("table", {"budget": "quick"}, {"runs": runs}, "0" * 16, files, ["results/quick/mnist-lenet/t.csv"])
     assert len(job.as_json()) > 2**17
     listed, described = keep_lines(runs, Path("lists")), keep_lines([job.as_json()], Path("lists"))
     assert expanded(["table", f"@{listed}", "--out", "t.csv"]) == ["table", *runs, "--out", "t.csv"]
@@ -155,3 +156,13 @@ def test_a_file_is_read_again_only_if_it_changed(tmp_path, monkeypatch):
     assert KnownDigests().sha256(file) == sha256(file)
     memory.write_text("{")
     assert KnownDigests(memory).sha256(file) == sha256(file)
+
+
+def test_the_image_is_made_from_the_lock_by_the_installer_that_the_makefile_pins():
+    recipe, makefile = (ROOT / "Containerfile").read_text(), (ROOT / "Makefile").read_text()
+    (installer,) = set(re.findall(r"uv==[\d.]+", makefile))
+    assert installer in recipe
+    assert "--require-hashes --requirements requirements.lock" in recipe
+    copied = [name for line in re.findall(r"^COPY (.+) \S+$", recipe, re.MULTILINE) for name in line.split()]
+    assert copied
+    assert all((ROOT / name).exists() for name in copied)

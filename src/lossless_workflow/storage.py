@@ -4,10 +4,11 @@ Snakemake stages files to a folder of its own, named by provider, bucket and pre
 what they did, call files by their paths in the project; so that folder is a link to the project's.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 
-def link_storage(settings) -> None:
+def stage_in_project(settings) -> None:
     """Make the link, where Snakemake's `settings` name a default storage."""
     if not settings.default_storage_provider:
         return
@@ -16,3 +17,7 @@ def link_storage(settings) -> None:
     if not link.is_symlink():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(Path.cwd())
+    if settings.default_storage_provider == "s3":
+        # The plugin keeps the place that it made of a pattern before Snakemake put the wildcards' constraints into it.
+        storage_object = import_module("snakemake_storage_plugin_s3").StorageObject
+        storage_object.local_suffix = lambda self: str(self.query).partition("://")[2]
