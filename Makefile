@@ -22,14 +22,12 @@ help: ## List these commands
 setup: $(READY) ## Make the virtual environment in .venv, everything pinned
 
 demo: $(READY) ## Run the whole chain on scikit-learn's digits (a minute) and print the results
-	@$(RUN) demo
-	@echo; cat results/quick/digits-lenet/tables/results.md
-	@echo; echo "Figures: results/quick/digits-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
+	@$(RUN) --brief demo
+	@$(BIN)/python -m lossless_workflow.pages.headline results/quick/digits-lenet
 
 reproduce: $(READY) ## Run mnist-lenet for a few epochs (five minutes) and print the results
-	@$(RUN) reproduce
-	@echo; cat results/quick/mnist-lenet/tables/results.md
-	@echo; echo "Figures: results/quick/mnist-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
+	@$(RUN) --brief reproduce
+	@$(BIN)/python -m lossless_workflow.pages.headline results/quick/mnist-lenet
 
 paper: $(READY) ## Run every experiment at the published budget (hours)
 	@$(RUN) paper

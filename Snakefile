@@ -23,6 +23,7 @@ from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow import slurm
 from lossless_workflow.processes import enter
 from lossless_workflow.storage import stage_in_project
+from lossless_workflow.targets import require_makers
 
 min_version("9.27")
 
@@ -133,3 +134,7 @@ rule shown:
         ],
     message:
         "Everything that the report shows is up to date"
+
+
+if workflow.is_main_process:
+    require_makers(workflow)

@@ -34,6 +34,19 @@ STEPS = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons",
 STEPS += ["viewer", *(f"figure {name}" for name in ("accuracy_speed", "sparsity", "sops", "energy", "noise"))]
 STEPS += ["figure negative_spikes"]
 
+# Changes of an experiment that has two budgets of one phase each, a file without lists but these, and LeNet's network.
+VARIANTS = ["width=0.5", "width=0", "width=0.001", "width=1000", "width=1001", "width=wide", "width=nan"]
+VARIANTS += ["network=7C5-P4-3", "network=7C5-P4-3,width=2", "padding=same", "dataset=mnist", "dataset=missing"]
+VARIANTS += ["learning_rate=0.5", "epochs=2", "steps=7", "train_images=null", "test_images=12", "batch_size=3", "a=1"]
+VARIANTS += ["simulation.steps=9", "simulation.a.b=9", "training.budgets.quick.phases.0.epochs=4", "training.a.b=1"]
+VARIANTS += [
+    "training.budgets.quick.phases.0=1",
+    "training.budgets.quick.phases.1=1",
+    "training.budgets.quick.phases.x=1",
+]
+VARIANTS += ["training.budgets.quick.phases.1.epochs=4", "training.budgets.quick.phases.x.epochs=4", "steps=1,steps=2"]
+VARIANTS += ["steps", "", "steps=", "steps=a/b", "dataset.x=1", "comparison.steps=5"]
+
 
 class Following(Writer):
     """Follows marked definitions like all others."""
@@ -75,6 +88,7 @@ def values() -> str:
             found.append(type(error).__name__)
 
     names = [path.stem for path in sorted(Path("config/experiments").glob("*.yaml"))]
+    names += [f"digits-lenet@{changes}" for changes in VARIANTS] + ["cifar10-cnn1-jpeg@width=0.5"]
     for name in [*names, "missing"]:
         ask(parameters.compared_with, name)
         ask(parameters.comparison_options, name)

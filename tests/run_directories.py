@@ -81,7 +81,18 @@ def write_run(
         json.dumps({"mismatches_by_layer": {"1:all": proof["mismatches"]}} | proof)
     )
     (folder / "accuracy.txt").write_text("".join(f"{count}\n" for count in ACCURACY[seed]))
+    for name, lines in step_logs(common | measures | (snn or {})).items():
+        (folder / f"{name}.txt").write_text("".join(f"{count}\n" for count in lines))
     return folder
+
+
+def step_logs(record: dict) -> dict[str, list[int]]:
+    """Logs of spikes and operations that come to a record's: in three steps, nothing, half of it, all of it."""
+    positive, negative = (record[f"{sign}_spikes_per_image"] * record["images"] for sign in ("positive", "negative"))
+    totals = {"spike_num": positive + negative, "spike_collect": positive - negative}
+    totals["sop_num"] = record["operations_per_image"] * record["images"]
+    # The first of the three batches has all of it.
+    return {name: [0, int(total) // 2, round(total), 0, 0, 0, 0, 0, 0] for name, total in totals.items()}
 
 
 def write_config(root: Path) -> tuple[Path, Path]:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from interruptions import interrupted_after_an_epoch
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
-from lossless_snn.config.experiment import load_experiment
+from lossless_snn.config.experiment import Experiment, load_experiment
 from lossless_snn.config.recipe import Muon as Settings
 from lossless_snn.config.recipe import Phase, Recipe
 from lossless_snn.networks.notation import parse
@@ -63,6 +64,20 @@ def train(fast, command_line, tmp_path):
         return out if said == 0 else said
 
     return run
+
+
+def test_a_stage_of_fine_tuning_may_vary_images_otherwise(project):
+    content = yaml.safe_load(FAST)
+    content["dataset"], content["network"] = "cifar10", "4C3-P2-10"
+    budget = content["training"]["budgets"]["fast"]
+    budget["augmentation"] = {"crop": 24, "flip": "alternating", "shift": 2}
+    budget["fine_tuning"][1]["augmentation"] = {"crop": 24, "flip": True}
+    experiment = Experiment.model_validate(content)
+    shifts = {precision: experiment.recipe("fast", precision).augmentation.shift for precision in ("fp32", "k2", "k0")}
+    assert shifts == {"fp32": 2, "k2": 2, "k0": None}
+    budget["fine_tuning"][1]["augmentation"] = {"crop": 28}
+    with pytest.raises(ValueError, match=r"training\.budgets\.fast\.fine_tuning\.k0\.augmentation: gives .*28"):
+        Experiment.model_validate(content)
 
 
 def network(k=1, text="4C3-P2-5", shape=(2, 6, 6)):

@@ -132,8 +132,8 @@ def test_certificates_in_words():
     certificate_of(run)
     assert origins.certified(run) == (
         "Seed 0: 45,000 spike counts (9,000 neurons, 5 test images) were compared with the activations of the "
-        "quantised ANN: 0 differ. Every image came to rest. The two predict another class for 0 images. The checkpoint was "
-        "converted again, and gave this spiking network bit for bit."
+        "quantised ANN: 0 differ. Every image came to rest. The two predict another class for 0 images. The checkpoint "
+        "was converted again, and gave this spiking network bit for bit."
     )
     certificate_of(Path(LOGS, "k1/seed0"), mismatches=7, images_not_settled=1)
     assert (

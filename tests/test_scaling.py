@@ -128,7 +128,7 @@ def test_a_list_that_no_command_line_takes_is_read_from_a_file(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     runs = [f"results/quick/mnist-lenet/logs/k{k}/seed{seed}" for k in range(7) for seed in range(50)]
     files = [f"{run}/{name}" for run in runs for name in ("ann.json", "snn.json", "certificate.json", *"abcd")]
-    job = Job.described("table", {"budget": "quick"}, {"runs": runs}, "0" * 16, files, ["results/quick/mnist-lenet/t.csv"])
+    job = Job.described("table", {"budget": "quick"}, {"runs": runs}, "0" * 16, files, ["results/quick/table.csv"])
     assert len(job.as_json()) > 2**17
     listed, described = keep_lines(runs, Path("lists")), keep_lines([job.as_json()], Path("lists"))
     assert expanded(["table", f"@{listed}", "--out", "t.csv"]) == ["table", *runs, "--out", "t.csv"]

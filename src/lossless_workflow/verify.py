@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lossless_snn.errors import LosslessError
+from lossless_snn.cli.reporting import reporting
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verdicts import first_of
@@ -24,10 +24,7 @@ def main() -> None:
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
     options = {name: f"--{name}" in sys.argv[1:] for name in ("strict", "full")}
-    try:
-        faults, checked = verify(expected=expected, left_behind=absent, **options)
-    except LosslessError as error:
-        sys.exit(f"verify: {error}")
+    faults, checked = verify(expected=expected, left_behind=absent, **options)
     known = KnownDigests(None if options["full"] else DIGESTS)
     faults += [*orphans, *lock_faults(stages, known)]
     known.keep()
@@ -45,4 +42,5 @@ def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    with reporting("verify"):
+        main()

@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from ..datasets.catalogue import find
 from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -25,10 +25,14 @@ HeldOut = Annotated[int, Field(ge=0)]
 
 
 class FineTuning(Strict):
-    """How the network of one precision is trained on from the one before it in the list, the first from FP32's."""
+    """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
+
+    What is not given is the budget's.
+    """
 
     precision: Precision
     phases: Phases
+    augmentation: Augmentation | None = None
     activation_penalty: Annotated[float, Field(ge=0)] | None = None
 
 
@@ -53,13 +57,15 @@ class Budget(Strict):
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
-        """What the recipe of one precision has of its own: its phases and the network that it starts from."""
+        """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
             return {
                 "phases": self.phases,
+                "augmentation": self.augmentation,
                 "activation_penalty": 0.0 if precision == "fp32" else self.activation_penalty,
             }
         names = [stage.precision for stage in self.fine_tuning]
@@ -69,6 +75,7 @@ class Budget(Strict):
         penalty = chosen.activation_penalty
         return {
             "phases": chosen.phases,
+            "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
             "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
@@ -135,8 +142,12 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _augmentation_fits(self) -> "Experiment":
         encoding = self.data.encoding
-        budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
-        for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
+        found = {"training": self.training.augmentation}
+        for name, budget in self.training.budgets.items():
+            found[f"training.budgets.{name}"] = budget.augmentation
+            for stage in budget.fine_tuning:
+                found[f"training.budgets.{name}.fine_tuning.{stage.precision}"] = stage.augmentation
+        for place, augmentation in found.items():
             if augmentation and (given := _unlike(augmentation, encoding)):
                 raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
@@ -191,12 +202,17 @@ class Experiment(Strict):
             batch_size=chosen.batch_size or training.batch_size,
             train_images=chosen.train_images,
             validation_images=training.validation_images if held_out is None else held_out,
-            augmentation=chosen.augmentation or training.augmentation,
             optimiser=chosen.optimiser,
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
-            **stage | {"phases": lasting(stage["phases"], epochs)},
+            # Without a penalty its power decides nothing, and makes nothing stale.
+            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
+            **stage
+            | {
+                "phases": lasting(stage["phases"], epochs),
+                "augmentation": stage["augmentation"] or training.augmentation,
+            },
         )
 
 
@@ -252,10 +268,13 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = configured(folder / f"{name}.yaml")
+    try:
+        path = configured(folder / f"{experiment_name(name)}.yaml")
+    except ValueError as error:
+        raise LosslessError(error) from None
     if not path.is_file():
-        known = ", ".join(configured_names(folder))
-        raise LosslessError(f"{path}: no such experiment (found: {known})")
+        known = configured_names(folder)
+        raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):
         return content

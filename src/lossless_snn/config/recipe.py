@@ -103,6 +103,8 @@ class Recipe(Strict):
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    """The power mean that is meant: 1 is the mean, and the largest activations weigh more with larger ones."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ..errors import LosslessError
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from . import encoding
@@ -99,8 +98,6 @@ def described() -> list[str]:
 def read_description(name: str) -> ImageFolder:
     """The data set of that name as its file describes it; raises LosslessError where the file is wrong."""
     path = configured(DATASET_FOLDER / f"{name}.yaml")
-    if not path.is_file():
-        raise LosslessError(f"{path}: no regular file")
     description = validate(Description, read_yaml(path), path)
     names = description.classes if isinstance(description.classes, list) else None
     return ImageFolder(

@@ -192,8 +192,8 @@ def _train(record: Record) -> str:
 def _simulate(record: Record) -> str:
     steps, arithmetic = _option(record, "--steps"), record.get("arithmetic", "exact")
     return (
-        f"Every test image{f' for {steps} time steps' if steps else ''}, spike by spike in {arithmetic} arithmetic; each "
-        "neuron's net spike count is then compared with the ANN's activation."
+        f"Every test image{f' for {steps} time steps' if steps else ''}, spike by spike in {arithmetic} arithmetic; "
+        "each neuron's net spike count is then compared with the ANN's activation."
     )
 
 

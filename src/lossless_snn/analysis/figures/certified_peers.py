@@ -27,7 +27,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     images, steps = int(table["images"].iloc[0]), int(table["time_step"].max())
     note = (
         f"The first {images:,} test images, seed {min(run.ann.seed for run in results.spiking)}. A neuron differs "
-        "where it is half a level or more from the quantised network's activation. Solid: spikes add up; dashed: mean rates."
+        "where it is half a level or more from the quantised network's activation. Solid: spikes add up; "
+        "dashed: mean rates."
     )
     figure = new_figure(style, "The same networks, judged", captions.figure_subtitle(results), [note])
     precisions = list(table["precision"].unique())

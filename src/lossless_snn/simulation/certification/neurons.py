@@ -152,7 +152,7 @@ def relu_layers(network: SpikingNetwork) -> list[nn.Conv2d]:
 
 
 def relu_network(network: SpikingNetwork) -> nn.Sequential:
-    """The network without its quantisers: what libraries convert. Convolution, ReLU, ..., in levels; no output layer."""
+    """The network without its quantisers: convolution, ReLU, and so on, in levels; no output layer."""
     return nn.Sequential(*(module for layer in relu_layers(network) for module in (layer, nn.ReLU())))
 
 

@@ -8,11 +8,12 @@ spikingjelly   ann2snn's converter by its RateCodingRecipe, thresholds at the 99
 stbif          SpikingJelly's STBIFNode, of its recipe for SpikeZIP, which itself converts transformers only: the image
                and the biases at the first step, one level a threshold.
 sinabs         from_torch.from_model with its defaults: several spikes a step, membranes of -1 at the least.
-snntorch       Leaky with beta = 1, reset by subtraction with the delay of a step that it has as it comes; it converts no
-               networks, so that thresholds are the largest activations.
+snntorch       Leaky with beta = 1, reset by subtraction with the delay of a step that it has as it comes; it converts
+               no networks, so that thresholds are the largest activations.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -52,9 +53,7 @@ def stbif(network: SpikingNetwork, calibration: np.ndarray) -> Implementation:
     for layer in silent:
         layer.bias.zero_()
     nodes = [neuron.STBIFNode(1.0, level=_MOST_LEVELS) for _ in layers]
-    first, later = (
-        nn.Sequential(*(m for pair in zip(ls, nodes, strict=True) for m in pair)) for ls in (layers, silent)
-    )
+    first, later = (nn.Sequential(*chain.from_iterable(zip(part, nodes, strict=True))) for part in (layers, silent))
 
     def run(pixels: np.ndarray, steps: int) -> Spikes:
         functional.reset_net(first)
@@ -87,9 +86,9 @@ def snntorch(network: SpikingNetwork, calibration: np.ndarray) -> Implementation
     def run(pixels: np.ndarray, steps: int) -> Spikes:
         nodes = [Leaky(beta=1.0, threshold=theta, init_hidden=True) for theta in thresholds]
         scaled = [nn.Identity(), *(_Scale(theta) for theta in thresholds)]
-        chain = nn.Sequential(*(m for three in zip(scaled, layers, nodes, strict=False) for m in three))
+        stepped = nn.Sequential(*chain.from_iterable(zip(scaled, layers, nodes, strict=False)))
         image = encode(network, pixels)
-        return Spikes((_outputs(chain, nodes, image) for _ in range(steps)), thresholds, rate=True)
+        return Spikes((_outputs(stepped, nodes, image) for _ in range(steps)), thresholds, rate=True)
 
     return run
 

@@ -18,6 +18,10 @@ def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
 
     JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's. @FILE stands
     for the lines of a file.
+
+    \b
+    Example:
+        lossless-snn record '{"rule": ...}' convert k1.safetensors --out k1.snn.safetensors
     """
     try:
         described = Job.parsed(job, words)

@@ -6,11 +6,11 @@ from ....analysis import planning
 from ....config.costs import read_costs
 from ....config.settings import read_settings
 from ....provenance.circumstances import measured
-from ...options import budget_option, check_precision
+from ...options import budget_option, check_precision, experiments
 
 
 @click.command()
-@click.argument("experiments", nargs=-1)
+@click.argument("names", nargs=-1, metavar="EXPERIMENTS...", shell_complete=experiments)
 @budget_option
 @click.option(
     "--precision",
@@ -24,15 +24,19 @@ from ...options import budget_option, check_precision
     "--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Those of the budget if none is given."
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="That of configuration if not given.")
-def command(experiments, budget, precisions, seeds, device) -> None:
+def command(names, budget, precisions, seeds, device) -> None:
     """Say what EXPERIMENTS (those of config/config.yaml if none is named) will cost: jobs, hours, memory, disk.
 
     Costs are those of jobs that ran here, where there are any, and those of config/costs.yaml otherwise.
+
+    \b
+    Example:
+        lossless-snn plan --budget paper --seed 0 --seed 1 mnist-lenet
     """
     settings = read_settings({})
     rows = planning.plan(
         read_costs(),
-        experiments or settings.experiments,
+        names or settings.experiments,
         budget,
         precisions or settings.precisions,
         seeds or settings.seeds,

@@ -31,7 +31,9 @@ def command(name, out, figure, y, x, results, formats, energy) -> None:
 
     `snakemake sweep_NAME` makes the runs, the table and the figures.
 
-    Example: lossless-snn sweep digits-width --figure accuracy --y snn_accuracy --x precision
+    \b
+    Example:
+        lossless-snn sweep digits-width --figure accuracy --y snn_accuracy --x precision
     """
     if bool(figure) != bool(y and x) or not (out or figure):
         raise LosslessError("sweep: give --out for the table, or --figure, --y and --x for a figure")

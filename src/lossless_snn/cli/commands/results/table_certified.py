@@ -15,5 +15,10 @@ from ...results_options import energy_option, published_option, runs_argument
 @published_option
 @energy_option
 def command(runs, out, published, energy) -> None:
-    """Write what `certify-peers` gave for one experiment's runs as CSV, and as Markdown beside it."""
+    """Write what `certify-peers` gave for one experiment's runs as CSV, and as Markdown beside it.
+
+    \b
+    Example:
+        lossless-snn table-certified results/paper/mnist-lenet/logs/k*/seed0 --out certified_peers.csv
+    """
     write_certified_table(load_results(runs, published, energy), out)

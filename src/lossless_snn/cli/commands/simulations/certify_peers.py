@@ -6,15 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-import torch
 
 from ....config.parameters import comparison_options
 from ....conversion.spiking_network import SpikingNetwork
-from ....datasets import load
 from ....errors import LosslessError
 from ....networks.quantiser import MOST_STEPS
 from ....runs import certified
-from ....simulation.certification import judge, neurons, peers
+from ....simulation.certification import neurons, peers
 from ...options import local_option, threads_option
 from . import certify
 
@@ -49,17 +47,19 @@ PEERS = {
 @threads_option
 @local_option
 def command(snn, out, peers_python, steps, limit, batch_size, threads, local) -> None:
-    """Judge published neurons and other libraries' implementations of SNN; write certified.csv."""
+    """Judge published neurons and other libraries' implementations of SNN; write certified.csv.
+
+    \b
+    Example:
+        lossless-snn certify-peers k1.snn.safetensors --out logs/
+    """
     if not peers_python.is_file():
         raise LosslessError(f"{peers_python}: no such interpreter; make it by `make {peers_python}`")
     network = SpikingNetwork.load(snn)
     steps = steps or comparison_options(network.metadata.experiment)[0]
-    torch.set_num_threads(threads)
-    data, encoded = network.metadata.dataset, network.data.encoding.integers
-    calibration = encoded(load(data, "train", local=local)[: certify.CALIBRATION_IMAGES].pixels)
-    images, rows = load(data, "test", local=local)[:limit], []
+    rows: list[certified.CertifiedRecord] = []
     for name, factory in OURS.items():
-        found = judge(network, factory(network, calibration), images, steps, batch_size, f"Certify {name}")
+        found = certify.judged(network, factory, steps, limit, batch_size, threads, local)
         rows += found.rows(name)
         click.echo("\n".join(found.lines(name)))
     options = ["--steps", steps, "--limit", limit, "--batch-size", batch_size, "--threads", threads]
@@ -67,17 +67,15 @@ def command(snn, out, peers_python, steps, limit, batch_size, threads, local) ->
     for name, factory in PEERS.items():
         with TemporaryDirectory() as folder:
             path = Path(folder, certified.FILE)
-            judged = f"{factory.__module__}:{factory.__name__}"
-            arguments = [snn, "--implementation", judged, "--name", name, "--out", path, *options]
-            _run(peers_python, certify.command.name, *arguments)
+            implementation = f"{factory.__module__}:{factory.__name__}"
+            _certify(peers_python, snn, "--implementation", implementation, "--name", name, "--out", path, *options)
             rows += certified.read_rows(path)
     certified.write(out / certified.FILE, rows)
 
 
-def _run(python: Path, *arguments: object) -> None:
-    """A command of this package in another environment; raises LosslessError where it fails."""
+def _certify(python: Path, *arguments: object) -> None:
+    """`lossless-snn certify` in another environment; raises LosslessError where it fails."""
     source = Path(__file__).parents[4]
-    environment = {**os.environ, "PYTHONPATH": str(source)}
-    command = [str(python), "-m", "lossless_snn", *map(str, arguments)]
-    if status := subprocess.run(command, env=environment).returncode:
+    command = [str(python), "-m", "lossless_snn", "certify", *map(str, arguments)]
+    if status := subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}).returncode:
         raise LosslessError(f"{python}: status {status}; its messages stand above")
