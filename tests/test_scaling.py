@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from projects import ROOT
+from projects import EXPERIMENT, PARTS, ROOT, copy, python
 
 from lossless_snn.analysis.planning import in_words, plan
 from lossless_snn.config.costs import read_costs
@@ -166,3 +167,49 @@ def test_the_image_is_made_from_the_lock_by_the_installer_that_the_makefile_pins
     copied = [name for line in re.findall(r"^COPY (.+) \S+$", recipe, re.MULTILINE) for name in line.split()]
     assert copied
     assert all((ROOT / name).exists() for name in copied)
+
+
+@pytest.mark.slow
+def test_all_that_is_made_goes_through_a_bucket_and_is_what_a_local_run_makes(tmp_path, monkeypatch):
+    """An S3 server on loopback; no file is shared, and local copies go when no job needs them any more."""
+    pytest.importorskip("snakemake_storage_plugin_s3")
+    boto3 = pytest.importorskip("boto3")
+    from moto.server import ThreadedMotoServer
+
+    made = "results/quick/tiny/tables/results.md"
+    for name in ("bucket", "local"):
+        (tmp_path / name).mkdir()
+        for part in PARTS:
+            source = ROOT / part
+            (copy if source.is_dir() else shutil.copy2)(source, tmp_path / name / part)
+        (tmp_path / name / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+    arguments = ["-m", "snakemake", "--cores", "1", made, "--config", "precisions=[fp32,k1]"]
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        access = {"ENDPOINT_URL": f"http://{host}:{port}", "ACCESS_KEY": "test", "SECRET_KEY": "test"}
+        for name, value in access.items():
+            monkeypatch.setenv(f"SNAKEMAKE_STORAGE_S3_{name}", value)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        client = boto3.client(
+            "s3", endpoint_url=access["ENDPOINT_URL"], aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        client.create_bucket(Bucket="lossless-snn")
+        done = python(tmp_path / "bucket", *arguments, "--profile", "workflow/profiles/s3")
+        assert done.returncode == 0, done.stderr
+        keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="lossless-snn")["Contents"]]
+        stored = {
+            key.removeprefix("main/"): client.get_object(Bucket="lossless-snn", Key=key)["Body"].read() for key in keys
+        }
+    finally:
+        server.stop()
+    done = python(tmp_path / "local", *arguments)
+    assert done.returncode == 0, done.stderr
+    results = {path: content for path, content in stored.items() if not path.endswith(".log")}
+    assert made in results
+    assert results == {path: (tmp_path / "local" / path).read_bytes() for path in results}
+    assert not (tmp_path / "bucket/results/quick/tiny/checkpoints/k1/seed0.safetensors").exists()
+    # What the jobs recorded names no place of a storage.
+    record = "results/quick/tiny/provenance.json"
+    assert (tmp_path / "bucket" / record).read_bytes() == (tmp_path / "local" / record).read_bytes()
