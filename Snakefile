@@ -18,9 +18,11 @@ from lossless_snn.config.energy import ENERGY, read_energies
 from lossless_snn.config.settings import read_settings, requested_experiment
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
+from lossless_snn.provenance.recording import STORE
 from lossless_snn.provenance.sources import require_own_folder
 from lossless_workflow import slurm
 from lossless_workflow.processes import enter
+from lossless_workflow.storage import stage_in_project
 from lossless_workflow.targets import require_makers
 
 min_version("9.27")
@@ -37,10 +39,15 @@ try:
 except LosslessError as error:
     sys.exit(f"snakemake: {error}")
 
+# Before any rule: its paths are those of a storage then, where the command line names one.
+stage_in_project(workflow.storage_settings)
+
 # The jobs run the commands of the environment that Snakemake runs in, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 if settings.data.root:
     os.environ["LOSSLESS_SNN_DATA"] = str(settings.data.root)
+if settings.store:
+    os.environ[STORE] = str(settings.store.resolve())
 
 
 include: "workflow/rules/paths.smk"
@@ -63,10 +70,12 @@ include: "workflow/rules/significance.smk"
 include: "workflow/rules/sweeps.smk"
 
 
-# A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with.
+# A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with. Where
+# nodes share no files, the sources were sent with it, too, and the plan is made of them again.
 if workflow.is_main_process:
     enter(Path())
     slurm.adapt()
+if workflow.is_main_process or not Path(os.environ[VARIABLE]).is_file():
     os.environ[VARIABLE] = str(make_plan(commands, Path(".snakemake/lossless_snn").resolve()))
 
 
