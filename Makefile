@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench readme docs screens test test-long lint
+.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,22 +22,20 @@ help: ## List these commands
 setup: $(READY) ## Make the virtual environment in .venv, everything pinned
 
 demo: $(READY) ## Run the whole chain on scikit-learn's digits (a minute) and print the results
-	@$(RUN) demo
-	@echo; cat results/quick/digits-lenet/tables/results.md
-	@echo; echo "Figures: results/quick/digits-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
+	@$(RUN) --brief demo
+	@$(BIN)/python -m lossless_workflow.pages.headline results/quick/digits-lenet
 
 reproduce: $(READY) ## Run mnist-lenet for a few epochs (five minutes) and print the results
-	@$(RUN) reproduce
-	@echo; cat results/quick/mnist-lenet/tables/results.md
-	@echo; echo "Figures: results/quick/mnist-lenet/figures/{accuracy_speed,sparsity,sops,energy}.{svg,png}"
+	@$(RUN) --brief reproduce
+	@$(BIN)/python -m lossless_workflow.pages.headline results/quick/mnist-lenet
 
 paper: $(READY) ## Run every experiment at the published budget (hours)
 	@$(RUN) paper
 	@for table in results/paper/*/tables/results.md; do echo; echo "$$table"; cat "$$table"; done
 
-report: restore ## Write results/report.html: figures and tables of what configuration lists, with captions
+report: restore ## Write results/report.html: every figure and table in results/, how each came about, in one page
 	@$(RUN) shown
-	@$(RUN) shown --report results/report.html
+	@$(BIN)/python -m lossless_workflow.report
 
 restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
 	@$(BIN)/python -m lossless_workflow.restore
@@ -55,6 +53,10 @@ test-long: $(READY) ## Run the tests that take minutes each
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
+
+certified-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
+	@$(RUN) results/paper/mnist-lenet/figures/certified_peers.svg results/paper/mnist-lenet/tables/certified_peers.md
+	@cat results/paper/mnist-lenet/tables/certified_peers.md
 
 readme: $(READY) ## Put the tables of results/ into README.md and docs/, and draw the rules
 	@$(BIN)/python -m lossless_workflow.pages

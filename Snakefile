@@ -19,7 +19,9 @@ from lossless_snn.config.settings import read_settings, requested_experiment
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.sources import require_own_folder
+from lossless_workflow import slurm
 from lossless_workflow.processes import enter
+from lossless_workflow.targets import require_makers
 
 min_version("9.27")
 
@@ -42,6 +44,7 @@ if settings.data.root:
 
 
 include: "workflow/rules/paths.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/provenance.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -50,6 +53,7 @@ include: "workflow/rules/convert.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/noise.smk"
 include: "workflow/rules/negative_spikes.smk"
+include: "workflow/rules/certified_peers.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/viewer.smk"
 include: "workflow/rules/tables.smk"
@@ -60,6 +64,7 @@ include: "workflow/rules/sweeps.smk"
 # A job on a node of a cluster is run by a Snakemake of its own there, which takes the plan that it was sent with.
 if workflow.is_main_process:
     enter(Path())
+    slurm.adapt()
     os.environ[VARIABLE] = str(make_plan(commands, Path(".snakemake/lossless_snn").resolve()))
 
 
@@ -120,3 +125,7 @@ rule shown:
         ],
     message:
         "Everything that the report shows is up to date"
+
+
+if workflow.is_main_process:
+    require_makers(workflow)

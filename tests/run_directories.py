@@ -22,6 +22,12 @@ NEURONS = {"signed": [0.2, 0.8, 0.8], "unsigned": [0.8, 0.6, 0.4], "integrate-an
 # Two draws of noise at each ratio.
 NOISE = {0.0: [0.8, 0.8], 0.5: [0.6, 0.8], 1.0: [0.2, 0.6]}
 
+HISTORY = """\
+epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy
+1,0.001,0.5,0.75,0.4,0.8
+2,0.001,0.05,0.99,0.1,0.96
+"""
+
 # Round numbers, so that energies can be worked out by hand.
 ENERGY = "technology: 45 nm CMOS\nmultiply_accumulate: 6\naddition: 1.5\n"
 
@@ -39,6 +45,7 @@ def write_run(
     folder.mkdir(parents=True)
     rows = [f"{ratio},{draw},5,{share}" for ratio, shares in NOISE.items() for draw, share in enumerate(shares)]
     (folder / "noise.csv").write_text("\n".join(["ratio,noise_seed,images,accuracy", *rows]) + "\n")
+    (folder / "history.csv").write_text(HISTORY)
     common = {"experiment": "mnist-lenet", "budget": "quick", "precision": precision, "seed": seed, "dataset": "mnist"}
     common |= {"images": 5, "accuracy": (0.8, 1.0)[seed], "neurons": 9000, "ann_operations": 4_000_000}
     (folder / "ann.json").write_text(
@@ -74,7 +81,18 @@ def write_run(
         json.dumps({"mismatches_by_layer": {"1:all": proof["mismatches"]}} | proof)
     )
     (folder / "accuracy.txt").write_text("".join(f"{count}\n" for count in ACCURACY[seed]))
+    for name, lines in step_logs(common | measures | (snn or {})).items():
+        (folder / f"{name}.txt").write_text("".join(f"{count}\n" for count in lines))
     return folder
+
+
+def step_logs(record: dict) -> dict[str, list[int]]:
+    """Logs of spikes and operations that come to a record's: in three steps, nothing, half of it, all of it."""
+    positive, negative = (record[f"{sign}_spikes_per_image"] * record["images"] for sign in ("positive", "negative"))
+    totals = {"spike_num": positive + negative, "spike_collect": positive - negative}
+    totals["sop_num"] = record["operations_per_image"] * record["images"]
+    # The first of the three batches has all of it.
+    return {name: [0, int(total) // 2, round(total), 0, 0, 0, 0, 0, 0] for name, total in totals.items()}
 
 
 def write_config(root: Path) -> tuple[Path, Path]:

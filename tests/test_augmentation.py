@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lossless_snn.config.recipe import Augmentation
-from lossless_snn.training.augmentation import Draws, augment, draw, standardise
+from lossless_snn.training.augmentation import Draws, augment, bordered, draw, standardise
 
 PUBLISHED = Augmentation(crop=24, flip=True, brightness=63.0, contrast=(0.2, 1.8))
 CPU = torch.device("cpu")
@@ -60,6 +60,28 @@ def test_crop_and_flip_by_hand():
     assert plain.flatten().tolist() == pytest.approx([v / 2.5**0.5 for v in (-2, -1, 1, 2)])
     flipped = augment(pixels, image, draws_of(top=[1], left=[1], flipped=[True]), varied(2))[0, 0]
     assert flipped.tolist() == plain.flip(1).tolist()
+
+
+def test_a_whole_image_moves_and_what_moves_in_is_zero():
+    """Two columns of one row, 3 and 4, with a border of one pixel: moved right, left and down, and mirrored."""
+    recipe = Augmentation(flip=True, shift=1)
+    inputs = bordered(torch.tensor([[[[3.0, 4.0]]]]), recipe)
+    assert inputs.shape == (1, 1, 3, 4)
+    places = [((1, 1), False, [3, 4]), ((1, 0), False, [0, 3]), ((1, 2), False, [4, 0]), ((0, 1), False, [0, 0]),
+              ((1, 1), True, [4, 3]), ((1, 0), True, [3, 0])]  # fmt: skip
+    for (top, left), flipped, expected in places:
+        found = augment(inputs, torch.tensor([0]), draws_of(top=[top], left=[left], flipped=[flipped]), recipe)
+        assert found.shape == (1, 1, 1, 2)
+        assert found.flatten().tolist() == expected
+
+
+def test_a_whole_image_moves_by_at_most_the_shift():
+    draws = draw(Augmentation(flip=False, shift=2), np.arange(5000), 5000, (28, 20), 0, 0)
+    for place in (draws.top, draws.left):
+        assert torch.bincount(place).tolist() == pytest.approx([1000] * 5, rel=0.15)
+    still = draw(Augmentation(flip=True), np.arange(9), 9, (28, 20), 0, 0)
+    assert not still.top.any()
+    assert not still.left.any()
 
 
 def test_contrast_is_around_the_mean_of_each_channel():

@@ -55,7 +55,7 @@ def test_idx_refuses_what_is_not_whole(tmp_path, content, message):
 
 
 def test_idx_names_a_missing_file(tmp_path):
-    with pytest.raises(LosslessError, match="nothing: No such file"):
+    with pytest.raises(LosslessError, match="nothing: no such file"):
         idx.read(tmp_path / "nothing")
 
 

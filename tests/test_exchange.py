@@ -5,7 +5,10 @@ import json
 import os
 import pickle
 import shutil
+import struct
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -224,7 +227,7 @@ def test_a_misfit_names_layer_and_shapes(tmp_path, change, message):
 
 def test_files_that_are_no_models(tmp_path):
     path = tmp_path / "m.npz"
-    with pytest.raises(LosslessError, match=r"m\.npz: No such file"):
+    with pytest.raises(LosslessError, match=r"m\.npz: no such file; is its name right"):
         read_npz(path, LAYERS)
     path.write_text("not a zip file")
     with pytest.raises(LosslessError, match=r"truncated or not an \.npz file"):
@@ -233,10 +236,10 @@ def test_files_that_are_no_models(tmp_path):
     with pytest.raises(LosslessError, match="no array 'params'"):
         read_npz(path, LAYERS)
     np.savez(path, params=np.zeros(3))
-    with pytest.raises(LosslessError, match="params is an array of float64"):
+    with pytest.raises(LosslessError, match="params is an array of '<f8'"):
         read_npz(path, LAYERS)
     save_stream(path, pickle.dumps([1, 2], 2))
-    with pytest.raises(LosslessError, match="params must be one row of arrays"):
+    with pytest.raises(LosslessError, match="params holds no array of objects"):
         read_npz(path, LAYERS)
 
 
@@ -282,6 +285,228 @@ def test_a_damaged_entry_is_an_error_however_it_was_compressed(tmp_path, compres
     path.write_bytes(damaged)
     with pytest.raises(LosslessError, match=r"m\.npz: "):
         read_npz(path, LAYERS)
+
+
+# Files that are made to harm.
+
+
+def npy_member(header: str, stream: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+    size = struct.pack("<H" if version[0] == 1 else "<I", len(header))
+    return b"\x93NUMPY" + version + size + header.encode("latin-1") + stream
+
+
+def save_member(path: Path, content: bytes, compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("params.npy", content)
+    return path
+
+
+def refused(path: Path, layers=LAYERS) -> tuple[str, int]:
+    """What is said, and the bytes that were allocated at the most meanwhile."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(LosslessError) as error:
+            read_npz(path, layers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    said = str(error.value)
+    assert said.startswith(f"{path}: ")
+    assert said.isprintable()
+    assert len(said) < len(str(path)) + 400
+    return said, peak
+
+
+HEADERS = {
+    "nothing": "",
+    "no bracket": "{'descr': '|O', 'fortran_order': False, 'shape': (1,)",
+    "unbalanced": "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }}",
+    "open string": "{'descr': '|O",
+    "unhashable key": "{['descr']: '|O', 'fortran_order': False, 'shape': (1,), }",
+    "deep": "(" * 9_000,
+    "deep signs": "-" * 9_000 + "1",
+    "a power": "{'descr': '|O', 'fortran_order': False, 'shape': (9**9**9,), }",
+    "a call": "{'descr': '|O', 'fortran_order': False, 'shape': (exit(),), }",
+    "negative": "{'descr': '|O', 'fortran_order': False, 'shape': (-1,), }",
+    "two axes": "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }",
+    "no axes": "{'descr': '|O', 'fortran_order': False, 'shape': (), }",
+    "another size": "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }",
+    "an enormous size": "{'descr': '|O', 'fortran_order': False, 'shape': (" + "9" * 5_000 + ",), }",
+    "a key more": "{'descr': '|O', 'fortran_order': False, 'shape': (1,), 'a': 1, }",
+    "a type more": "{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,), }",
+    "a line feed": "{'descr': '|O\n\x1b[2J', 'fortran_order': False, 'shape': (1,), }",
+    "bytes": "".join(map(chr, range(256))),
+    "null": "None",
+    "a list": "[]",
+}
+ONE_ENTRY = pickle.dumps(np.array([None]), 2)
+
+
+def test_the_headers_below_are_wrong_by_themselves(tmp_path):
+    right = npy_member("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", ONE_ENTRY)
+    said, _ = refused(save_member(tmp_path / "m.npz", right))
+    assert "1 arrays in params" in said
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x03\x00"], ids=["1", "3"])
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_headers_that_numpy_does_not_write(tmp_path, header, version):
+    said, peak = refused(save_member(tmp_path / "m.npz", npy_member(header, ONE_ENTRY, version)))
+    assert "params" in said
+    assert peak < 2 << 20
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize(
+    "start", [b"", b"\x93NUM", b"\x93NUMPY\x04\x00", b"\x93NUMPY\x00\x00", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x05"]
+)
+def test_members_that_are_no_arrays(tmp_path, start):
+    refused(save_member(tmp_path / "m.npz", start))
+
+
+@pytest.mark.bad_input("npz")
+def test_a_header_of_four_gigabytes(tmp_path):
+    content = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b" " * 100
+    assert refused(save_member(tmp_path / "m.npz", content))[1] < 2 << 20
+
+
+@pytest.mark.bad_input("npz")
+def test_a_file_that_crashed_the_interpreter(tmp_path):
+    """numpy.dtype takes any state; then reading the array's type is a jump to anywhere."""
+    stream = (
+        b"\x80\x02cnumpy\ndtype\nX\x02\0\0\0f4\x89\x88\x87R(K\x03X\x01\0\0\0<NJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb."
+    )
+    assert "a composed type" in refused(save_stream(tmp_path / "m.npz", stream))[0]
+
+
+# Of LAYERS: 16, 36 and 6 parameters, and what the file may have beside them.
+LARGEST = 58 * 8 + (1 << 20)
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_is_not_decompressed(tmp_path, compression):
+    """Two hundred megabytes of zeros, in a file of kilobytes."""
+    path = tmp_path / "m.npz"
+    zeros = bytes(1 << 20)
+    with zipfile.ZipFile(path, "w", compression) as archive, archive.open("params.npy", "w", force_zip64=True) as out:
+        for _ in range(200):
+            out.write(zeros)
+    said, peak = refused(path)
+    assert f"params has {200 << 20:,} bytes; the network's parameters take {LARGEST:,} at most" in said
+    assert peak < 2 * LARGEST
+
+
+@pytest.mark.bad_input("npz")
+def test_a_bomb_that_declares_little(tmp_path):
+    path = tmp_path / "m.npz"
+    content = npy_member("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", bytes(100 << 20))
+    packed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    raw = packed.compress(content) + packed.flush()
+    sizes = struct.pack("<III", zlib.crc32(content), len(raw), 500)
+    fields = b"\x14\0\0\0\x08\0" + b"\0\0\x21\0" + sizes + b"\x0a\0\0\0"
+    local = b"PK\x03\x04" + fields + b"params.npy" + raw
+    central = b"PK\x01\x02\x14\0" + fields + bytes(14) + b"params.npy"
+    end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0" + struct.pack("<IIH", len(central), len(local), 0)
+    path.write_bytes(local + central + end)
+    with zipfile.ZipFile(path) as archive:  # as it is meant to be read
+        assert archive.getinfo("params.npy").file_size == 500
+    assert refused(path)[1] < 2 * LARGEST
+
+
+@pytest.mark.bad_input("npz")
+def test_a_file_larger_than_any_model_of_the_network(tmp_path):
+    path = save_member(tmp_path / "m.npz", bytes(LARGEST + 1))
+    assert refused(path)[1] < 2 * LARGEST
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("params.npy", b"")
+        archive.writestr("other.npy", bytes(LARGEST))
+    said, _ = refused(path)
+    assert f"parameters take {LARGEST:,} at most" in said
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize("zip64", [False, True])
+def test_a_directory_that_is_larger_than_any(tmp_path, zip64):
+    """zipfile makes half a kilobyte of each of its 46 bytes."""
+    path, entries = tmp_path / "m.npz", 60_000
+    directory = (b"PK\x01\x02" + bytes(42)) * entries
+    count, size = (0xFFFF, 0xFFFFFFFF) if zip64 else (entries, len(directory))
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, entries, entries, len(directory), 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(directory), 1)
+    end = b"PK\x05\x06\0\0\0\0" + struct.pack("<HHIIH", count, count, size, 0, 0)
+    path.write_bytes(directory + (record + locator if zip64 else b"") + end)
+    said, peak = refused(path)
+    assert "its directory of contents is too large" in said
+    assert peak < 4 << 20
+
+
+NESTED = b")" + b"2\x86".replace(b"2", b"q\0h\0") * 60
+PICKLES = {
+    "a memo index of 2^31": b"]r\xff\xff\xff\x7f",
+    "lists": b"]" * 500_000,
+    "dicts in the memo": b"".join(b"}r" + struct.pack("<I", n) for n in range(90_000)),
+    "text as bytes": b"c_codecs\nencode\nq\0X\x90\xd0\x03\0"
+    + b"a" * 250_000
+    + b"q\x01X\x06\0\0\0latin1q\x02"
+    + b"h\0h\x01h\x02\x86R" * 5_000,
+    "a module that is nested": NESTED + b"X\x01\0\0\0a\x93",
+    "a type that is nested": b"cnumpy\ndtype\n" + NESTED + b"\x85R)b",
+    "an order that is nested": b"cnumpy\ndtype\nX\x02\0\0\0f4\x85R(K\x03" + NESTED + b"NNNK\0K\0K\0tb",
+    "an encoding that is nested": b"c_codecs\nencode\nX\x01\0\0\0a" + NESTED + b"\x86R",
+    "a shape that is nested": b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\x85R(K\x01" + NESTED + b"NNNtb",
+    "a shape of enormous sizes": b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\x85R(K\x01(\x8b"
+    + struct.pack("<i", 400_000)
+    + b"\x7f" * 400_000
+    + b"q\0"
+    + b"h\0" * 20_000
+    + b"tNNNtb",
+}
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize("stream", PICKLES.values(), ids=PICKLES)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_pickles_that_take_much_memory_or_time(tmp_path, stream, compression):
+    """Nested: sixty tuples, each of the one before twice, which is looked at 2^60 times by who hashes or prints it."""
+    header = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
+    said, peak = refused(save_member(tmp_path / "m.npz", npy_member(header, b"\x80\x02" + stream + b"."), compression))
+    assert "params" in said
+    assert peak < 32 << 20  # of two hundred thousand opcodes; a megabyte of bytes each would be 200 GB
+
+
+@pytest.mark.bad_input("npz")
+def test_what_goes_on_after_its_end(tmp_path):
+    content = npy_member("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", ONE_ENTRY + b"more")
+    assert "goes on after its end" in refused(save_member(tmp_path / "m.npz", content))[0]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_reading_takes_twice_the_memory_of_the_parameters_at_most(tmp_path, compression, protocol, dtype):
+    """Nearly all of them in one layer, as in the published networks; twice 64-bit numbers."""
+    layers = parse("400", (1, 50, 50), 10)
+    params = [np.zeros((2500, 400), dtype), *(np.ones(400, dtype) for _ in range(4)), np.zeros((400, 10), dtype)]
+    row = np.empty(len(params), dtype=object)
+    row[:] = params
+    header = "{'descr': '|O', 'fortran_order': False, 'shape': (6,), }"
+    path = save_member(tmp_path / "m.npz", npy_member(header, pickle.dumps(row, protocol)), compression)
+    tracemalloc.start()
+    try:
+        read_npz(path, layers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * (8 * sum(array.size for array in params) + (1 << 20))
+
+
+@pytest.mark.bad_input("npz")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "m.npz")
+    assert "no regular file" in refused(tmp_path / "m.npz")[0]
 
 
 def invoke(*arguments) -> str:

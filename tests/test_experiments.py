@@ -157,6 +157,13 @@ def test_augmentation_must_give_what_the_network_is_tested_on(write):
     training = GOOD["training"] | {"augmentation": {"crop": 24}}
     with pytest.raises(LosslessError, match=r"training\.augmentation: gives standardised crops of 24 x 24, but mnist"):
         write(training=training)
+    training["augmentation"] = {"shift": 2, "brightness": 5}
+    with pytest.raises(LosslessError, match=r"training\.augmentation: gives other brightness or contrast, but mnist"):
+        write(training=training)
+    training["augmentation"] = {"shift": 2}
+    with pytest.raises(LosslessError, match=r"augmentation: gives whole images \(name its crop\), but cifar10"):
+        write(dataset="cifar10", training=training)
+    write(training=training)
     training["augmentation"] = {"crop": 24, "contrast": [1.8, 0.2]}
     with pytest.raises(LosslessError, match=r"training\.augmentation\.contrast: the smallest comes first"):
         write(training=training)

@@ -16,7 +16,16 @@ from PIL import Image
 from pydantic import ValidationError
 from run_directories import compare, write_config, write_run
 
-from lossless_snn.analysis.figures import FIGURES, accuracy_speed, energy, negative_spikes, noise, sops, sparsity
+from lossless_snn.analysis.figures import (
+    FIGURES,
+    accuracy_speed,
+    energy,
+    negative_spikes,
+    noise,
+    sops,
+    sparsity,
+    training_curves,
+)
 from lossless_snn.analysis.figures.curves import mean_and_spread
 from lossless_snn.analysis.figures.style import colours, line_styles, render, settings
 from lossless_snn.analysis.results import load_results
@@ -77,13 +86,14 @@ def test_same_results_same_bytes(tmp_path, name):
 def test_figure_says_what_it_is_of(tmp_path, name):
     invoke(tmp_path, name, tmp_path / "figure")
     svg = re.sub(r"\s+", " ", (tmp_path / "figure.svg").read_text())
-    shown = "mean and range" if name in ("accuracy_speed", "negative_spikes") else "mean ± standard deviation"
+    ranges = ("accuracy_speed", "negative_spikes", "training_curves")
+    shown = "mean and range" if name in ranges else "mean ± standard deviation"
     subtitle = "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); "
     # It may go on in another line, which is another element.
     assert f"{subtitle}{shown}" in re.sub(r"</text> <text[^>]*>", " ", svg)
     # What the simulations of the logs did is no matter of the figures that do not show it.
     note = "† k = 1: not settled within 3 steps (3 of 5 images were); values at the last step."
-    assert (note in svg) == (name not in ("noise", "negative_spikes"))
+    assert (note in svg) == (name not in ("noise", "negative_spikes", "training_curves"))
 
 
 @pytest.mark.usefixtures("results")
@@ -202,7 +212,7 @@ def test_numbers_cross_nothing_and_axes_have_one_unit(results, name, size):
 
 
 @pytest.mark.parametrize("size", ["screen", "page", "column"])
-@pytest.mark.parametrize("module", [accuracy_speed, sparsity, sops, energy, noise, negative_spikes])
+@pytest.mark.parametrize("module", [accuracy_speed, sparsity, sops, energy, noise, negative_spikes, training_curves])
 def test_all_lies_on_the_figure(results, module, size):
     style = FigureStyle(size=size)
     content = render(partial(module.draw, results), style, "x")["x.png"]
@@ -241,7 +251,7 @@ def test_nothing_published_one_bar_each(tmp_path):
     assert not any("published" in text for figure in figures for text in texts(figure))
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name != "noise"])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("noise", "training_curves")])
 def test_fp32_alone_cannot_be_drawn(tmp_path, name):
     write_run(tmp_path, "fp32", 0)
     with pytest.raises(LosslessError, match="only FP32 runs"):
@@ -280,6 +290,34 @@ def test_wrong_style(tmp_path, text, message):
 def test_style_cannot_be_changed_by_chance():
     with pytest.raises(ValidationError):
         FigureStyle().width = 3
+
+
+def test_training_curves_of_held_out_and_training_images(results):
+    other = results.runs[1].path / "history.csv"
+    other.write_text(other.read_text().replace("0.05,0.99,0.1,0.96", "0.15,0.98,0.3,0.92"))
+    loss, error = training_curves.draw(results, FigureStyle()).axes
+    # FP32, two seeds: means by hand; then k = 0 and k = 1.
+    curves = [[list(values) for values in line.get_data()] for line in loss.lines]
+    assert curves[0] == [[1, 2], pytest.approx([0.5, 0.1])]
+    assert curves[1] == [[1, 2], pytest.approx([0.4, 0.2])]
+    assert curves[2:] == [[[1, 2], pytest.approx(values)] for values in ([0.5, 0.05], [0.4, 0.1])] * 2
+    band = loss.collections[1].get_paths()[0].vertices[:, 1]
+    assert {round(value, 6) for value in band} == {0.4, 0.1, 0.3}
+    assert [list(line.get_ydata()) for line in error.lines] == [
+        pytest.approx([20, 6]),
+        pytest.approx([20, 4]),
+        pytest.approx([20, 4]),
+    ]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == [
+        "FP32",
+        "k = 0",
+        "k = 1",
+        "held-out images",
+        "training images",
+    ]
+    other.unlink()
+    with pytest.raises(LosslessError, match=r"history\.csv: missing, or without an epoch; train again"):
+        training_curves.draw(results, FigureStyle())
 
 
 def test_negative_spikes_lines(results):

@@ -12,7 +12,7 @@ from lossless_snn.provenance.code.entries import entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 
 COMMANDS = ["train", "evaluate", "convert", "simulate", "noise", "compare-neurons", "table", "table-neurons", "summary"]
-FIGURES = ["accuracy_speed", "sparsity", "sops", "energy", "noise", "negative_spikes"]
+FIGURES = ["accuracy_speed", "sparsity", "sops", "energy", "training_curves", "noise", "negative_spikes"]
 STEPS = [*COMMANDS, *(f"figure {name}" for name in FIGURES)]
 
 

@@ -623,6 +623,10 @@ def test_a_pipe_in_the_cache_is_not_read(folder, decoding, name):
     path = acquire("pets")[name]
     path.unlink()
     os.mkfifo(path)
+    with refusal(rf"^{path}: is there, and no regular file; choose another name$"):
+        load("pets", "test")
+    assert path.is_fifo()
+    path.unlink()
     assert_decoded_anew(folder, decoding)
 
 
@@ -743,7 +747,7 @@ def test_the_largest_crop_whose_inputs_are_exact(project):
 def test_a_description_that_is_no_regular_file(project):
     (project / "config" / "datasets" / "pets.yaml").unlink()
     os.mkfifo(project / "config" / "datasets" / "pets.yaml")
-    with refusal(r"^config/datasets/pets.yaml: no regular file$"):
+    with refusal(r"^config/datasets/pets.yaml: no regular file; name one$"):
         find("pets")
 
 

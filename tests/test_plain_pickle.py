@@ -142,10 +142,10 @@ def test_an_array_as_python_2_pickled_it_by_protocol_0():
 def test_an_object_array_from_bytes():
     row = np.empty(2, object)
     row[:] = [np.arange(3.0), np.ones((2, 2), "f4")]
-    assert_same(read_object_array(pickle.dumps(row, 2), "here", "file", "a model"), row)
+    assert_same(read_object_array(io.BytesIO(pickle.dumps(row, 2)), "here", "file", "a model"), row)
     for other in ([1], np.arange(3), None):
         with pytest.raises(LosslessError, match=r"^here holds no array of objects; get it again$"):
-            read_object_array(pickle.dumps(other, 2), "here", "file", "a model")
+            read_object_array(io.BytesIO(pickle.dumps(other, 2)), "here", "file", "a model")
 
 
 # What is refused.

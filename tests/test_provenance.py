@@ -27,6 +27,7 @@ from lossless_snn.provenance.verification import verify
 
 CODE = command_code("convert")
 FOLDER = "results/quick/tiny"
+USAGE = ("processor_seconds", "memory")
 
 
 def job(rule: str, inputs: list[str], outputs: list[str], **params) -> Job:
@@ -37,11 +38,16 @@ def job(rule: str, inputs: list[str], outputs: list[str], **params) -> Job:
 
 def run(task: Job) -> None:
     """A job whose outputs are made from its inputs and its parameters."""
-    with recording(task):
-        content = "".join(Path(path).read_text() for path in task.inputs) + json.dumps(task.params)
-        for path in task.outputs:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(f"{path} from {content}")
+    with recording(task) as has_to_run:
+        if has_to_run:
+            make(task)
+
+
+def make(task: Job) -> None:
+    content = "".join(Path(path).read_text() for path in task.inputs) + json.dumps(task.params)
+    for path in task.outputs:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(f"{path} from {content}")
 
 
 TRAIN = job("train", ["config/recipe"], [f"{FOLDER}/checkpoint", f"{FOLDER}/history"], recipe={"rate": 0.1})
@@ -171,7 +177,10 @@ def test_a_job_made_twice_has_the_same_record_and_two_attempts(project):
     assert TRAIN.place.file.read_bytes() == before
     attempts = [json.loads(line) for line in circumstances_path(TRAIN.place).read_text().splitlines()]
     assert [attempt["succeeded"] for attempt in attempts] == [True, True]
-    assert set(attempts[0]) == {"started", "processor", "load", "seconds", "succeeded"}
+    assert set(attempts[0]) == {"started", "processor", "load", "seconds", "succeeded", *USAGE}
+    # Python alone takes some MB, and this process has computed before.
+    assert attempts[0]["memory"] > 5
+    assert 0 < attempts[0]["processor_seconds"] <= attempts[1]["processor_seconds"]
 
 
 def test_edited_code_does_not_run(project):
@@ -226,27 +235,95 @@ def test_altered_raw_data_stop_the_job_that_reads_them(project):
         run(task)
 
 
-def test_one_process_at_a_time_runs_a_job(project):
-    code = """
+def in_another_process(folder: Path, task: str, **variables: str) -> subprocess.Popen:
+    """A process that runs a job of this module and writes its outputs once its standard input is closed."""
+    code = f"""
 import sys
 sys.path.insert(0, sys.argv[1])
-from test_provenance import TRAIN
+import test_provenance
 from lossless_snn.provenance.recording import recording
-with recording(TRAIN):
-    print("running", flush=True)
+with recording(test_provenance.{task}) as has_to_run:
+    print("running" if has_to_run else "made", flush=True)
     sys.stdin.read()
+    if has_to_run:
+        test_provenance.make(test_provenance.{task})
 """
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **variables}
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment, **pipes) as other:
-        assert other.stdout.readline() == "running\n"
-        with pytest.raises(LosslessError, match=r"train-k1-seed0\.lock: another process runs this job now"):
-            run(TRAIN)
-        run(SIMULATE)
-        other.stdin.close()
-        assert other.wait() == 0
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+
+
+def test_a_job_that_another_process_runs_is_waited_for_and_not_made_again(project):
+    """As when a workflow engine was killed and its job goes on: the next engine deletes outputs and starts the job."""
+    with in_another_process(project, "TRAIN") as first:
+        assert first.stdout.readline() == "running\n"
+        for path in TRAIN.outputs:
+            Path(path).unlink()
+        with in_another_process(project, "TRAIN") as second:
+            line = second.stderr.readline()
+            assert line.endswith("train-k1-seed0.lock: another process runs this job now; waiting for it\n")
+            first.stdin.close()
+            assert first.wait() == 0
+            assert second.stdout.readline() == "made\n"
+            second.stdin.close()
+            assert second.wait() == 0
+    assert (verify()[0], len(circumstances_path(TRAIN.place).read_text().splitlines())) == ([], 2)
+
+
+def test_a_job_is_run_where_the_one_that_was_waited_for_failed(project):
+    with in_another_process(project, "TRAIN") as first:
+        assert first.stdout.readline() == "running\n"
+        with in_another_process(project, "TRAIN") as second:
+            assert "waiting for it" in second.stderr.readline()
+            first.kill()
+            assert second.stdout.readline() == "running\n"
+            second.stdin.close()
+            assert second.wait() == 0
+
+
+@pytest.fixture
+def clones(tmp_path, monkeypatch) -> tuple[Path, Path]:
+    """Two folders with the same inputs, and a store that both see."""
+    monkeypatch.setenv("LOSSLESS_SNN_STORE", str(tmp_path / "store"))
+    for name in ("first", "second"):
+        (tmp_path / name / "config").mkdir(parents=True)
+        (tmp_path / name / "config" / "recipe").write_text("adam")
+    return tmp_path / "first", tmp_path / "second"
+
+
+def test_two_clones_train_the_same_network_once(clones, monkeypatch):
+    first, second = clones
+    with in_another_process(first, "TRAIN") as one:
+        assert one.stdout.readline() == "running\n"
+        with in_another_process(second, "TRAIN") as other:
+            assert "another clone runs train-k1-seed0 now; waiting for it" in other.stderr.readline()
+            one.stdin.close()
+            assert one.wait() == 0
+            other.stdin.close()
+            assert other.wait() == 0
+            assert "taken from" in other.stdout.readline()
+    for path in [*TRAIN.outputs, f"{FOLDER}/provenance.json"]:
+        assert (first / path).read_bytes() == (second / path).read_bytes()
+    monkeypatch.chdir(second)
+    assert verify()[0] == []
+    assert not circumstances_path(TRAIN.place).exists()  # it has cost nothing
+
+
+def test_what_another_clone_made_otherwise_or_what_was_altered_is_not_taken(clones, monkeypatch):
+    first, second = clones
+    monkeypatch.chdir(first)
     run(TRAIN)
+    monkeypatch.chdir(second)
+    other_rate = replace(TRAIN, params={"recipe": {"rate": 0.2}})
+    run(other_rate)
+    assert '"rate": 0.2' in Path(TRAIN.outputs[0]).read_text()
+    for file in clones[0].parent.glob("store/*/*"):
+        if file.name != "contents.json":
+            file.write_text("altered")
+    run(TRAIN)
+    assert '"rate": 0.1' in Path(TRAIN.outputs[0]).read_text()
+    assert verify()[0] == []
 
 
 def test_many_processes_write_to_one_file_of_records(tmp_path, monkeypatch):

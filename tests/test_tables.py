@@ -64,7 +64,10 @@ def test_command_writes_both_tables(tmp_path, two_seeds):
         *("k0,0,1,0.2", "k0,0,2,0.6", "k0,0,3,0.8"),
         *("k0,1,1,0.2", "k0,1,2,0.8", "k0,1,3,1.0"),
     ]
-    assert out.with_name("training.csv").read_text() == "precision,seed,epoch,images,loss,accuracy\n"
+    training = out.with_name("training.csv").read_text().splitlines()
+    assert training[:2] == ["precision,seed,epoch,images,loss,accuracy", "fp32,0,1,training,0.5,0.75"]
+    # Two precisions, two seeds, two epochs; training and held-out images.
+    assert len(training) == 1 + 2 * 2 * 2 * 2
 
 
 HISTORY = """\

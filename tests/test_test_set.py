@@ -12,8 +12,9 @@ from lossless_snn.datasets import Images
 from lossless_snn.errors import LosslessError
 from lossless_snn.evaluation.accuracy import evaluate
 from lossless_snn.evaluation.noise import RATIOS, robustness
-from lossless_snn.simulation import simulator
+from lossless_snn.simulation import simulator, state
 from lossless_snn.simulation.neuron_comparison import compare_neurons
+from lossless_snn.simulation.state import State
 from lossless_snn.simulation.test_set import simulate_test_set
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
@@ -53,6 +54,69 @@ def test_only_the_logs_depend_on_the_batch_size(network):
     assert first.record.model_copy(update={"batch_size": 7}) == second.record
     assert first.certificate == second.certificate
     assert (first.logs.accuracy.sum(axis=0) == second.logs.accuracy[0]).all()
+
+
+class Stopped(Exception):
+    pass
+
+
+def interrupted(snn, images, path, after, monkeypatch, **options):
+    """Simulate until `after` batches have their state, then stop."""
+    save, saved = State.save, []
+
+    def save_and_stop(self, metrics, certificate):
+        save(self, metrics, certificate)
+        saved.append(self)
+        if len(saved) == after:
+            raise Stopped
+
+    with monkeypatch.context() as patcher:
+        patcher.setattr(State, "save", save_and_stop)
+        with pytest.raises(Stopped):
+            simulate_test_set(snn, images, 40, 2, state=path, **options)
+
+
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_an_interrupted_simulation_gives_the_bytes_of_an_uninterrupted_one(
+    network, tmp_path, monkeypatch, capsys, after
+):
+    _, snn, images = network
+    monkeypatch.setattr(state, "INTERVAL", 0.0)
+    simulate_test_set(snn, images, 40, 2).write(tmp_path / "whole")
+    path = tmp_path / "seed0.simulation"
+    interrupted(snn, images, path, after, monkeypatch)
+    simulate_test_set(snn, images, 40, 2, state=path).write(tmp_path / "resumed")
+    assert f"going on after {min(2 * after, 7)} images" in capsys.readouterr().out
+    names = sorted(file.name for file in (tmp_path / "whole").iterdir())
+    assert len(names) == 6
+    for name in names:
+        assert (tmp_path / "resumed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_state_of_another_simulation_or_a_damaged_one_is_not_gone_on_with(network, tmp_path, monkeypatch, capsys):
+    _, snn, images = network
+    monkeypatch.setattr(state, "INTERVAL", 0.0)
+    whole = simulate_test_set(snn, images, 40, 2)
+    path = tmp_path / "seed0.simulation"
+    others = [
+        ("images", lambda: interrupted(snn, replace(images, labels=images.labels[::-1]), path, 2, monkeypatch)),
+        ("code", lambda: interrupted(snn, images, path, 2, monkeypatch, code="another")),
+        (
+            "network",
+            lambda: interrupted(
+                convert(random_checkpoint(np.random.default_rng(5), "3C3-P2-4", SHAPE, 1)), images, path, 2, monkeypatch
+            ),
+        ),
+        ("truncated", lambda: path.write_bytes(path.read_bytes()[:100])),
+    ]
+    for word, leave in others:
+        leave()
+        capsys.readouterr()
+        again = simulate_test_set(snn, images, 40, 2, state=path)
+        said = capsys.readouterr().out
+        assert word in said
+        assert said.endswith("starting from the first image\n")
+        assert (again.record, again.certificate) == (whole.record, whole.certificate)
 
 
 def test_a_simulation_that_was_not_lossless(network):

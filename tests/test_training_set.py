@@ -107,3 +107,18 @@ def test_every_image_of_an_epoch_is_varied_by_draws_of_its_own():
     for (again, _), (inputs, _) in zip(list(training_set.epoch(2, 5)), found, strict=True):
         assert torch.equal(again, inputs)
     assert not torch.equal(next(training_set.epoch(2, 6))[0], found[0][0])
+
+
+def test_whole_images_are_encoded_as_for_tests_and_moved():
+    """At places that draws tell, with pixels p as p / 256."""
+    augmentation = Augmentation(flip=False, shift=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 1, 28, 28), dtype=np.uint8)
+    draws = draw(augmentation, np.arange(8), 8, (28, 28), seed=2, epoch=5)
+    training_set = TrainingSet(
+        Images(pixels, np.arange(8)), recipe(8).model_copy(update={"augmentation": augmentation}), CPU
+    )
+    ((inputs, labels),) = training_set.epoch(2, 5)
+    around = np.pad(pixels, ((0, 0), (0, 0), (1, 1), (1, 1))) / 256
+    for place, image in enumerate(labels.tolist()):
+        top, left = draws.top[place], draws.left[place]
+        assert inputs[place].tolist() == around[image, :, top : top + 28, left : left + 28].tolist()

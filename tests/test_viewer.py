@@ -608,7 +608,7 @@ def test_it_works_from_the_keyboard_and_for_a_screen_reader(opened, built):
         assert all(labels)
 
 
-@pytest.mark.parametrize("width", [360, 900, 1280])
+@pytest.mark.parametrize("width", [320, 360, 900, 1280])
 def test_it_fits_phones_and_wide_screens(opened, width):
     at = opened(viewport={"width": width, "height": 740})
     assert at.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -16,7 +16,7 @@ from lossless_snn.provenance.records import Records
 LOCK = Path("dvc.lock")
 _CACHE = Path(".dvc/cache")
 # Made again from checkpoints rather than versioned, see .dvcignore.
-_UNVERSIONED = (".snn.safetensors", ".training")
+_UNVERSIONED = (".snn.safetensors", ".training", ".simulation")
 
 
 def locked_stages() -> dict[str, Any]:

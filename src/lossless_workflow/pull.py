@@ -16,6 +16,8 @@ from dvc.repo import Repo
 from dvc.stage import Stage
 from dvc_data.hashfile.hash import hash_file
 
+from lossless_snn.cli.reporting import reporting
+
 from .lock import locked_stages
 
 
@@ -126,4 +128,5 @@ class Errors(logging.Handler):
 
 
 if __name__ == "__main__":
-    main()
+    with reporting("restore"):
+        main()

@@ -16,9 +16,11 @@ from pathlib import Path
 from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.digests import sha256
+from lossless_snn.files.progress import progress
 from lossless_snn.provenance.equivalence import Equivalences
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.records import Records
@@ -120,9 +122,7 @@ def restore(targets: list[str], strict: bool = False) -> Outcome:
 def convert_again(jobs: list[Job], records: Records) -> list[str]:
     """Make spiking networks that are not what their records say, where code and checkpoint still are."""
     converted = []
-    for job in jobs:
-        if job.rule != "convert":
-            continue
+    for job in progress([job for job in jobs if job.rule == "convert"], "Convert again", unit="networks", delay=1):
         (checkpoint,), (network,) = job.inputs, job.outputs
         try:
             record = records[job.place]
@@ -182,4 +182,5 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with reporting("restore"):
+        main(sys.argv[1:])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lossless_snn.errors import LosslessError
+from lossless_snn.cli.reporting import reporting
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verdicts import first_of
 from lossless_snn.provenance.verification import report, verify
@@ -22,10 +22,7 @@ def main() -> None:
         expected, orphans = found.jobs, found.orphans
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
-    try:
-        faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
-    except LosslessError as error:
-        sys.exit(f"verify: {error}")
+    faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
     faults += [*orphans, *lock_faults(stages)]
     if absent:
         print(f"{first_of(map(str, absent))}: not here, nor named by dvc.lock")
@@ -41,4 +38,5 @@ def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    with reporting("verify"):
+        main()

@@ -28,6 +28,7 @@ for name, spec in DATASETS.items():
             list(spec.paths().values()),
         log:
             f"data/{spec.folder}/fetch.log",
+        localrule: True
         threads: 1
         resources:
             mem_mb=500,
@@ -52,8 +53,8 @@ for name in described_datasets():
             f"data/{decoded_folder(name)}/decode.log",
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=growing(2000, 1.5),
+            runtime=growing(60, 2),
         params:
             dataset=name,
             pictures=pictures(name),

@@ -9,8 +9,13 @@ def figure_energies(wildcards):
 
 
 def figure_logs(wildcards):
-    """What a figure shows beside the measures: tests under noise, or the comparison of neurons."""
-    more = {"noise": noise_logs, "negative_spikes": neuron_logs}
+    """What a figure shows beside the measures: training, tests under noise, the comparison of neurons, or judgements."""
+    more = {
+        "training_curves": histories,
+        "noise": noise_logs,
+        "negative_spikes": neuron_logs,
+        "certified_peers": certified_logs,
+    }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
 
@@ -37,6 +42,7 @@ for name in FIGURES:
             "results/{budget}/{experiment}/jobs/{figure}.log",
         wildcard_constraints:
             figure=name,
+        localrule: True
         threads: 1
         resources:
             mem_mb=1000,
@@ -55,4 +61,4 @@ for name in FIGURES:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
             "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
-            " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+            " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -37,8 +37,8 @@ rule compare_neurons:
         precision="k[0-9]+",
     threads: settings.threads.simulate
     resources:
-        mem_mb=4000,
-        runtime=12 * 60,
+        mem_mb=growing(4000, 1.5),
+        runtime=growing(12 * 60, 2),
     params:
         **recorded("compare-neurons", options=comparison, dataset=dataset),
         folder=subpath(output[0], parent=True),
@@ -46,7 +46,7 @@ rule compare_neurons:
         "Compare neurons at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} compare-neurons {input.spiking} --out {params.folder} {params.options}"
-        " --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        " --threads {settings.threads.simulate} 2>&1 | tee -a {log}"
 
 
 rule table_neurons:
@@ -65,6 +65,7 @@ rule table_neurons:
         md=NEURON_TABLE + ".md",
     log:
         "results/{budget}/{experiment}/jobs/table-neurons.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -75,4 +76,4 @@ rule table_neurons:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} table-neurons {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -16,12 +16,13 @@ rule noise:
         JOB_LOG % "noise",
     threads: settings.threads.evaluate
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **GPU,
+        mem_mb=megabytes("evaluate"),
+        runtime=minutes("evaluate", 6 * settings.noise.seeds),  # a test at each of six ratios
     params:
         **recorded("noise", seeds=settings.noise.seeds, dataset=dataset),
     message:
         "Test under noise {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} noise {input.checkpoint} --out {output} --seeds {params.seeds}"
-        " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"
+        " --threads {settings.threads.evaluate} --device {settings.device} >> {log} 2>&1"

@@ -26,7 +26,7 @@ PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
 # Made only when asked for by their paths, or by a target of their own.
-ON_REQUEST = ["noise", "negative_spikes"]
+ON_REQUEST = ["noise", "negative_spikes", "certified_peers"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
@@ -137,6 +137,13 @@ def measures(wildcards):
     ]
 
 
+def histories(wildcards):
+    """The training histories of all runs that are asked for; none of a variant that is not trained anew."""
+    if trained_as(wildcards["experiment"], wildcards["budget"]) != wildcards["experiment"]:
+        return []
+    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+
+
 def run_folders(wildcards):
     return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
@@ -179,4 +186,6 @@ def shown(budget, name, requested):
             f"or make it, or take {name} off report.{budget} in config/config.yaml"
         )
     more = negative_spikes(budget, name) if "negative_spikes" in requested else []
-    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=requested, **place)
+    more += expand(VIEWER, **place) if "viewer" in requested else []
+    figures = [figure for figure in requested if figure in FIGURES]
+    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=figures, **place)

@@ -18,10 +18,13 @@ rule simulate:
         JOB_LOG % "simulate",
     wildcard_constraints:
         precision="k[0-9]+",
+    group:
+        scheduled_with
     threads: settings.threads.simulate
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards: {"quick": 60, "fast": 4 * 60, "paper": 12 * 60}[wildcards.budget],
+        **GPU,
+        mem_mb=megabytes("simulate"),
+        runtime=minutes("simulate"),
     params:
         **recorded("simulate", options=simulation, dataset=dataset),
         folder=subpath(output[0], parent=True),
@@ -29,4 +32,4 @@ rule simulate:
         "Simulate {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} simulate {input.spiking} --against {input.checkpoint}"
-        " --logs {params.folder} {params.options} --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        " --logs {params.folder} {params.options} --threads {settings.threads.simulate} 2>&1 | tee -a {log}"

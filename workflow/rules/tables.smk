@@ -1,10 +1,3 @@
-def histories(wildcards):
-    """The training histories of all runs that are asked for; none of a variant that is not trained anew."""
-    if trained_as(wildcards["experiment"], wildcards["budget"]) != wildcards["experiment"]:
-        return []
-    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
-
-
 rule table:
     input:
         measures,
@@ -14,7 +7,7 @@ rule table:
         TRACKED,
         csv=report(
             TABLE + ".csv",
-            caption="../report/table.rst",
+            caption="../report/results_table.rst",
             category="{experiment}",
             subcategory="{budget}",
             labels={"what": "table of results"},
@@ -22,6 +15,7 @@ rule table:
         md=TABLE + ".md",
     log:
         "results/{budget}/{experiment}/jobs/table.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -32,7 +26,7 @@ rule table:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
 
 
 SUMMARY = "results/{budget}/summary"
@@ -91,6 +85,7 @@ rule summary:
         others=[SUMMARY + "." + format for format in FORMATS if format != "svg"],
     log:
         "results/{budget}/jobs/summary.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -108,4 +103,4 @@ rule summary:
         "Summarise all experiments ({wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
-        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

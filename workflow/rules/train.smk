@@ -9,10 +9,13 @@ rule train:
         history=LOGS + "/history.csv",
     log:
         JOB_LOG % "train",
+    group:
+        trained_with
     threads: settings.threads.train
     resources:
-        mem_mb=3000,
-        runtime=lambda wildcards: {"quick": 60, "fast": 6 * 60, "paper": 24 * 60}[wildcards.budget],
+        **GPU,
+        mem_mb=megabytes("train"),
+        runtime=minutes("train"),
     params:
         **recorded("train", recipe=recipe, dataset=dataset),
         start=lambda wildcards, input: f" --initial {input.initial}" if input.initial else "",
@@ -22,4 +25,4 @@ rule train:
         "lossless-snn record {params.job:q} train {wildcards.experiment} --precision {wildcards.precision}"
         " --seed {wildcards.seed} --budget {wildcards.budget} --out {output.checkpoint} --history {output.history}"
         " --resume{params.start}"
-        " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee {log}"
+        " --threads {settings.threads.train} --device {settings.device} 2>&1 | tee -a {log}"

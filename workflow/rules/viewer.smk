@@ -27,8 +27,8 @@ rule viewer:
         "results/{budget}/{experiment}/jobs/viewer.log",
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000, 1.5),
+        runtime=growing(60, 2),
     params:
         **recorded(
             "viewer",
@@ -40,4 +40,4 @@ rule viewer:
     message:
         "Show images step by step ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} viewer {input.spiking} --out {output} {params.images} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} viewer {input.spiking} --out {output} {params.images} --energy {ENERGY} >> {log} 2>&1"

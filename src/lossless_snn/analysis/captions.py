@@ -2,7 +2,7 @@
 
 from ..datasets.catalogue import find
 from .comparison import TOLERANCE
-from .results import Results
+from .results import Results, largest_deviations
 
 MARK = "†"
 """Stands beside a precision that has a footnote."""
@@ -128,3 +128,23 @@ def negative_spikes_table(results: Results, images: int, steps: int, seeds: int)
         f"{steps} time steps. *Time steps to the ANN's*: from which the accuracy stays no more "
         f"than {100 * TOLERANCE:g} points below the ANN's on the same images ({ABSENT}: not within these steps)."
     )
+
+
+def step_table(results: Results) -> str:
+    """The caption of the table of ours beside published logs."""
+    return (
+        f"**{experiment(results)}**, beside published logs; {seeds(results)}; {test_images(results)}. "
+        "Of all time steps that both simulated, the one where the two are furthest apart."
+    )
+
+
+def accuracy_deviations(results: Results) -> list[str]:
+    """A line below the accuracy's curve: how far published logs are from ours; none where there are no such logs."""
+    if results.steps_beside_published.empty:
+        return []
+    largest = largest_deviations(results.steps_beside_published).query("quantity == 'accuracy'")
+    found = (
+        f"{precision_title(row.precision)} {100 * row.difference:+.2f} points at step {row.time_step}"
+        for row in largest.itertuples()
+    )
+    return [f"Thin lines: published logs. Largest deviation of ours from them: {', '.join(found)}."]

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 
 from ..errors import LosslessError
+from ..runs import certified
 from ..runs.neurons import FILE, read_neurons
 from .results import Results
 
 # An accuracy this far below the ANN's, as a share of the images, still counts as the ANN's.
 TOLERANCE = 0.001
+
+_JUDGED = ["implementation", "time_step", "images"]
 
 
 def load_comparison(results: Results) -> pd.DataFrame:
@@ -26,6 +29,25 @@ def load_comparison(results: Results) -> pd.DataFrame:
         curve.insert(1, "seed", run.ann.seed)
         curves.append(curve)
     return pd.concat(curves, ignore_index=True)
+
+
+def load_certified(results: Results) -> pd.DataFrame:
+    """certified.csv of the spiking runs of the first seed under one another, with column precision before its own.
+
+    Raises LosslessError where a file is missing or malformed, or where the runs were judged on different images,
+    steps or implementations.
+    """
+    first = min(run.ann.seed for run in results.spiking)
+    tables: list[pd.DataFrame] = []
+    for run in results.spiking:
+        if run.ann.seed != first:
+            continue
+        table = certified.read_certified(run.path / certified.FILE)
+        if tables and not table[_JUDGED].equals(tables[0][_JUDGED]):
+            raise LosslessError(f"{run.path / certified.FILE}: other implementations, images or steps than the first")
+        table.insert(0, "precision", run.ann.precision)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def summarise(comparison: pd.DataFrame) -> pd.DataFrame:

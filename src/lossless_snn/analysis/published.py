@@ -1,4 +1,8 @@
-"""What was published, config/published.csv: its rows as typed records, and as a data frame beside our results."""
+"""What was published: config/published.csv as typed records, and as a data frame beside our results.
+
+The published code's step logs, where somebody has them, lie beside it, in a folder of its name:
+config/published/EXPERIMENT/PRECISION/{accuracy,spike_num,spike_collect,sop_num}.txt.
+"""
 
 from pathlib import Path
 
@@ -8,7 +12,9 @@ from ..config.energy import OperationEnergies
 from ..config.settings import PUBLISHED
 from ..config.values import Precision
 from ..errors import LosslessError
+from ..files.configuration import configured
 from ..files.records import Amount, Positive, Record, Share, described, read_csv
+from ..runs.step_logs import StepLogs, read_lone_logs
 
 
 class PublishedRow(Record):
@@ -35,7 +41,8 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
         LosslessError: One line naming file, row and column, where the file or a column is missing, a value is
             out of its bounds, or a network is there twice.
     """
-    rows = read_csv(PublishedRow, Path(path), "the published values belong there, or where --published says")
+    path = configured(path)
+    rows = read_csv(PublishedRow, path, "the published values belong there, or where --published says")
     seen = set()
     for row in rows:
         if (row.experiment, row.precision) in seen:
@@ -64,3 +71,25 @@ def load_published(path: str | Path, experiment: str, energies: OperationEnergie
     table["ann_energy_joules"] = energies.of_ann(table["ann_operations"])
     table["snn_energy_joules"] = energies.of_snn(table["sops_per_image"])
     return table
+
+
+def load_published_logs(path: str | Path, experiment: str, published: pd.DataFrame, images: int) -> dict[str, StepLogs]:
+    """The published step logs of `experiment` by precision; nothing where there are none.
+
+    Args:
+        path: The file of published values, beside which they lie.
+        experiment: The experiment that they are of.
+        published: Its published values, see `load_published`: how many steps were simulated.
+        images: Test images that they are over.
+
+    Raises:
+        LosslessError: They are malformed, or nothing was published of a network that they are of.
+    """
+    folder = configured(Path(path).with_suffix("") / experiment)
+    found = {}
+    for logs in sorted(folder.iterdir()) if folder.is_dir() else ():
+        steps = published["simulated_steps"].get(logs.name)
+        if pd.isna(steps):
+            raise LosslessError(f"{logs}: {path} has no simulated_steps of {experiment}, {logs.name}; add its row")
+        found[logs.name] = read_lone_logs(logs, int(steps), images)
+    return found

@@ -1,11 +1,12 @@
 """What runs came to, as data frames: seeds summarised, published values joined."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..config.energy import ENERGY, OperationEnergies, read_energies
@@ -17,7 +18,8 @@ from ..networks.quantiser import quantiser_level
 from ..runs.ann import AnnRecord
 from ..runs.directory import COMMON, RunDirectory
 from ..runs.identity import agree
-from .published import load_published, published_experiments
+from ..runs.step_logs import StepLogs
+from .published import load_published, load_published_logs, published_experiments
 from .quantities import QUANTITIES, quantities_of
 
 
@@ -29,6 +31,8 @@ class Results:
     published: pd.DataFrame
     """The experiment's rows of published.csv by precision; no rows where nothing was published."""
     energies: OperationEnergies
+    published_logs: dict[str, StepLogs]
+    """What was published of the experiment step by step, by precision; empty where those logs are not at hand."""
 
     @property
     def first(self) -> AnnRecord:
@@ -42,6 +46,10 @@ class Results:
         if not runs:
             raise LosslessError(f"{self.runs[0].path}: only FP32 runs given; a spiking one (k0, k1, ...) is needed")
         return runs
+
+    def by_logs(self) -> "Results":
+        """The same results, taken from the step logs; raises LosslessError where snn.json contradicts them."""
+        return replace(self, runs=tuple(run.by_logs() for run in self.runs))
 
     @property
     def has_spread(self) -> bool:
@@ -93,6 +101,32 @@ class Results:
         return pd.concat([curve.assign(time_step=curve.index + 1) for curve in curves], ignore_index=True)
 
     @cached_property
+    def steps_beside_published(self) -> pd.DataFrame:
+        """Ours and published step by step: precision, time_step (from 1), quantity, ours, published, difference.
+
+        Ours are means over the seeds. The quantities are those of `StepLogs.means`; the steps, those that both
+        simulated; the precisions, those of which there are published logs.
+        """
+        tables = [
+            self._steps_beside(precision, logs.means(self.first.test_set))
+            for precision, logs in self.published_logs.items()
+            if precision in self.by_precision.index
+        ]
+        columns = ["precision", "time_step", "quantity", "ours", "published", "difference"]
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+    def _steps_beside(self, precision: str, published: dict[str, np.ndarray]) -> pd.DataFrame:
+        ours = [run.means_by_step() for run in self.spiking if run.ann.precision == precision]
+        steps = min(len(published["accuracy"]), len(ours[0]["accuracy"]))
+        tables = [
+            pd.DataFrame(
+                {"ours": np.mean([run[name][:steps] for run in ours], axis=0), "published": theirs[:steps]}
+            ).assign(precision=precision, quantity=name, time_step=np.arange(1, steps + 1))
+            for name, theirs in published.items()
+        ]
+        return pd.concat(tables).assign(difference=lambda table: table["ours"] - table["published"])
+
+    @cached_property
     def noise_curves(self) -> pd.DataFrame:
         """Accuracy under noise: precision, seed, ratio, noise_seed, images, accuracy; a row a test."""
         tables = [run.noise().assign(precision=run.ann.precision, seed=run.ann.seed) for run in self.runs]
@@ -122,9 +156,20 @@ def load_results(
     named = compared_with(experiment)
     if named not in (experiment, *published_experiments(published)):
         raise LosslessError(f"{experiment_file(experiment)}: published: {published} has no '{named}'")
-    return Results(tuple(runs), load_published(published, named, energies), energies)
+    table = load_published(published, named, energies)
+    logs = load_published_logs(published, named, table, runs[0].ann.test_set)
+    return Results(tuple(runs), table, energies, logs)
 
 
 def _order(run: RunDirectory) -> tuple[int, int]:
     level = quantiser_level(run.ann.precision)
     return (-1 if level is None else level, run.ann.seed)
+
+
+def largest_deviations(steps: pd.DataFrame) -> pd.DataFrame:
+    """Of `Results.steps_beside_published`, for each precision and quantity the step where the two are furthest apart.
+
+    The first of equals, the largest difference by its absolute value; rows and columns as there.
+    """
+    groups = steps.groupby(["precision", "quantity"], sort=False)["difference"]
+    return steps.loc[[difference.abs().idxmax() for _, difference in groups]].reset_index(drop=True)

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from ..config.architecture import network_layers
-from ..config.values import DatasetName, Precision
+from ..config.values import DatasetName, ExperimentName, Precision
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Positive, Record
 from ..networks.notation import Layer
 from ..networks.quantiser import quantiser_level
-from ..runs.identity import ExperimentName, Origin
+from ..runs.identity import Origin
 
 
 class Architecture(Record):

@@ -4,23 +4,28 @@ Layer by layer the convolution kernel (height, width, in, out), then batch norm'
 moving mean and moving variance, each (out,); at the end the output matrix (in, out), "in" being the
 last map flattened height, width, channel.
 
-An object array is a pickle, which is read here as plain data only, see `unpickling`.
+An object array is a pickle, which is read as plain data only, see `files.plain_pickle`. Such files come from anywhere:
+reading one takes at most twice the memory of the network's parameters in 64-bit numbers.
 """
 
+import io
 import pickle
+import re
+import struct
 import zipfile
-from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from ..files.atomic import replacing
-from ..files.plain_pickle import read_plain
+from ..files.plain_pickle import read_object_array
+from ..files.reading import reading
 from ..networks.notation import Layer
-from .checkpoint import check_parameters
+from .checkpoint import check_parameters, parameter_shapes
 
 # A hidden layer's parameters in the order of the file, by the names that a checkpoint gives them.
 ORDER = ("weight", "beta", "gamma", "mean", "variance")
@@ -31,6 +36,17 @@ _MEMBER = "params.npy"
 _DATE = (1980, 1, 1, 0, 0, 0)
 # What NumPy wrote in 2017, and what every NumPy since has read, under Python 2 and 3.
 _PROTOCOL = 2
+
+# Bytes of a parameter in 64-bit floats or integers, and of all else in the file: headers, opcodes, other arrays.
+_WIDEST_NUMBER, _BESIDES = 8, 1 << 20
+# Bytes decompressed at once, and read at once of the archive as it is.
+_PIECE, _MOST_AT_ONCE = 1 << 16, 1 << 20
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+# Python 2 on Windows wrote sizes as 11L.
+_HEADER = re.compile(
+    r"\{'descr': '(?P<descr>[^']*)', 'fortran_order': (?:False|True), 'shape': \((?P<size>\d+)L?,\), ?\} *\n?"
+)
 
 
 def write_npz(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], path: str | Path) -> None:
@@ -43,7 +59,7 @@ def write_npz(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], path
     output = _kernel(parameters[f"{len(layers) - 1}.weight"])
     params = np.empty(len(arrays) + 1, dtype=object)
     params[:] = [*arrays, output.reshape(-1, output.shape[-1])]
-    stream = BytesIO()
+    stream = io.BytesIO()
     npy.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": params.shape})
     stream.write(_pickled(params))
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
@@ -57,19 +73,21 @@ def read_npz(path: str | Path, layers: tuple[Layer, ...]) -> dict[str, np.ndarra
     Raises LosslessError, naming layer and shapes, where the arrays are not those of `layers`, and
     where the file is damaged or holds anything but plain arrays of numbers.
     """
-    arrays = _read_arrays(path)
+    arrays = _read_arrays(path, layers)
     expected = len(ORDER) * (len(layers) - 1) + 1
     if len(arrays) != expected:
         raise LosslessError(
             f"{path}: {len(arrays)} arrays in params, the network needs {expected} ({len(ORDER)} for each of its "
             f"{len(layers) - 1} hidden layers, 1 for the output); is this the experiment of this file?"
         )
-    remaining = iter(arrays)
+    # Each is given up once it is converted: of 64-bit numbers one layer may be half of all memory that this takes.
+    remaining = arrays.tolist()[::-1]
+    del arrays
     parameters = {}
     for index, layer in enumerate(layers):
         for name in ORDER if layer is not layers[-1] else ("weight",):
             where = f"{path}: layer {index + 1} ({layer.token}): {TITLES[name]}"
-            array = _single_precision(next(remaining), where)
+            array = _single_precision(remaining.pop(), where)
             fit = _weight if name == "weight" else _per_channel
             parameters[f"{index}.{name}"] = fit(array, layer, where)
             if name == "variance" and (array < 0).any():
@@ -108,7 +126,7 @@ def _single_precision(array: Any, where: str) -> np.ndarray:
         raise LosslessError(f"{where}: expected an array of numbers, found {found}")
     with np.errstate(over="ignore"):
         single = array.astype(np.float32)
-    if not np.array_equal(single, array, equal_nan=array.dtype.kind == "f"):
+    if not ((single == array) | (array != array)).all():  # NaN, which is refused later, differs from itself
         raise LosslessError(f"{where}: {array.dtype} values that 32-bit floats do not hold; round them before saving")
     return single
 
@@ -121,29 +139,83 @@ def _pickled(params: np.ndarray) -> bytes:
     return stream.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
 
 
-def _read_arrays(path: str | Path) -> np.ndarray:
-    """The object array `params` (n,), of whatever it holds."""
+class _Archive(io.FileIO):
+    """A zip file as it is read: never more at once than a member's pieces and a sound directory need.
+
+    zipfile takes in one go as much as an archive says that its directory has.
+    """
+
+    def read(self, size: int = -1) -> bytes:
+        content = super().read(_MOST_AT_ONCE + 1 if size < 0 else min(size, _MOST_AT_ONCE + 1))
+        if len(content) > _MOST_AT_ONCE:
+            raise ValueError("its directory of contents is too large")
+        return content
+
+
+class _Member:
+    """A file in a zip file, decompressed piece by piece: nothing makes room for as much as a pickle claims to hold."""
+
+    def __init__(self, member: IO[bytes]) -> None:
+        self._member = member
+        self.readline = member.readline
+
+    def read(self, size: int) -> bytes:
+        pieces = []
+        while size > 0 and (piece := self._member.read(min(size, _PIECE))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
+def _read_arrays(path: str | Path, layers: tuple[Layer, ...]) -> np.ndarray:
+    """The object array `params` (n,), of whatever it holds; sizes are compared before anything is decompressed."""
+    parameters = sum(prod(shape) for shape in parameter_shapes(layers).values())
+    largest = parameters * _WIDEST_NUMBER + _BESIDES
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_MEMBER) as member:
-            content = BytesIO(member.read())
+        with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:
+            if file.seek(0, io.SEEK_END) > largest:
+                raise LosslessError(f"{path}: {file.tell():,} bytes; the network's parameters take {largest:,} at most")
+            entry = archive.getinfo(_MEMBER)
+            if entry.file_size > largest:
+                raise LosslessError(
+                    f"{path}: params has {entry.file_size:,} bytes; the network's parameters take {largest:,} at most"
+                )
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise LosslessError(f"{path}: compressed in a way that NumPy does not use; save it with numpy.savez")
+            with archive.open(entry) as member:
+                params = _read_array(_Member(member), path)
     except KeyError:
         raise LosslessError(f"{path}: no array 'params' in it; expected a model saved by the published code") from None
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # whatever damaged bytes make zipfile and its four decompressors stumble over
-        raise LosslessError(f"{path}: truncated or not an .npz file ({error}); get it again") from None
-    params = _unpickle(content, path)
-    if not isinstance(params, np.ndarray) or params.dtype.kind != "O" or params.ndim != 1:
+    except LosslessError:
+        raise
+    except Exception as error:  # whatever damaged bytes make zipfile and zlib stumble over
+        raise LosslessError(f"{path}: truncated or not an .npz file ({quoted(error)}); get it again") from None
+    if params.ndim != 1:
         raise LosslessError(f"{path}: params must be one row of arrays; expected a model saved by the published code")
     return params
 
 
-def _unpickle(member: IO[bytes], path: str | Path) -> Any:
-    try:
-        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        _, _, dtype = readers[npy.read_magic(member)](member)
-    except (ValueError, KeyError) as error:
-        raise LosslessError(f"{path}: params is no NumPy array ({error}); get it again") from None
-    if dtype.kind != "O":
-        raise LosslessError(f"{path}: params is an array of {dtype}, expected an object array, an entry a parameter")
-    return read_plain(member, f"{path}: params", path, "a model")
+def _read_array(member: _Member, path: str | Path) -> np.ndarray:
+    """The object array in an .npy file; the header is taken apart without being evaluated."""
+    start = member.read(len(_MAGIC) + 2)
+    sizes = {b"\x01\x00": "<H", b"\x02\x00": "<I", b"\x03\x00": "<I"}
+    if start[:-2] != _MAGIC or start[-2:] not in sizes:
+        raise LosslessError(f"{path}: params is no NumPy array; get it again")
+    form = sizes[start[-2:]]
+    (length,) = struct.unpack(form, member.read(struct.calcsize(form)))
+    header = member.read(min(length, _LONGEST_HEADER)).decode("latin-1")
+    found = _HEADER.fullmatch(header)
+    if found is None:
+        raise LosslessError(f"{path}: params has a header that NumPy does not write: {quoted(header)}")
+    if found["descr"] not in ("|O", "O"):
+        raise LosslessError(
+            f"{path}: params is an array of '{quoted(found['descr'])}', expected an object array, an entry a parameter"
+        )
+    params = read_object_array(member, f"{path}: params", path, "a model")
+    if str(params.size) != found["size"]:
+        raise LosslessError(
+            f"{path}: params must be one row of arrays, {quoted(found['size'])} by its header, but holds {params.size}"
+        )
+    if member.read(1):
+        raise LosslessError(f"{path}: params goes on after its end; get it again")
+    return params

@@ -1,34 +1,67 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share."""
 
 from pathlib import Path
 from typing import get_args
 
 import click
+from click.shell_completion import CompletionItem
 
-from ..config.values import BudgetName
-from ..networks.quantiser import quantiser_level
+from ..config.experiment import EXPERIMENT_FOLDER
+from ..config.values import PRECISIONS, BudgetName, checked_precision
+from ..errors import did_you_mean
+from ..files.configuration import configured_names
+
+
+class OneOf(click.Choice):
+    """A choice whose message says what may have been meant."""
+
+    def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
+        return f"{super().get_invalid_choice_message(value, ctx).rstrip('.')}{did_you_mean(value, self.choices)}"
+
+
+def experiments(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """For the shell: the experiments of this folder that begin so."""
+    return [CompletionItem(name) for name in configured_names(EXPERIMENT_FOLDER) if name.startswith(begun)]
+
+
+def _precisions(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in PRECISIONS if name.startswith(begun)]
 
 
 def _precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
     try:
-        quantiser_level(value)
+        return checked_precision(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return value
 
 
 precision_option = click.option(
-    "--precision", required=True, callback=_precision, metavar="fp32|k<N>", help="Level of the quantiser, or none."
+    "--precision",
+    required=True,
+    callback=_precision,
+    shell_complete=_precisions,
+    metavar="fp32|k<N>",
+    help="Level k of the quantiser, such as k1; fp32 for none.",
 )
-budget_option = click.option("--budget", type=click.Choice(get_args(BudgetName)), default="quick")
+budget_option = click.option(
+    "--budget", type=OneOf(get_args(BudgetName)), default="quick", help="How long to train, as the experiment says."
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), default=1, help="Threads of the job; they may change the last bits."
 )
-device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+device_option = click.option(
+    "--device",
+    type=OneOf(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="What calculates; it may change the last bits.",
+)
 local_option = click.option(
     "--local",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="LOSSLESS_SNN_DATA",
     show_envvar=True,
     help="Folder to look in for the data set before anything is downloaded.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, on standard output."
 )

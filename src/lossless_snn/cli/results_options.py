@@ -11,6 +11,7 @@ from ..config.figure_style import FigureFormat, FigureStyle
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
 from ..files.typed import validate
+from .options import OneOf
 
 
 def _style(context: click.Context, parameter: click.Parameter, value: str) -> FigureStyle:
@@ -39,7 +40,7 @@ formats_option = click.option(
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(get_args(FigureFormat)),
+    type=OneOf(get_args(FigureFormat)),
     default=get_args(FigureFormat),
     help="Format of the figure; all if none is given.",
 )

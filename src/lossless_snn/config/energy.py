@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ..files.configuration import configured
 from ..files.typed import Strict, read_yaml, validate
 
 ENERGY = Path("config/energy.yaml")
@@ -51,4 +52,5 @@ class OperationEnergies(Strict):
 
 def read_energies(path: str | Path = ENERGY) -> OperationEnergies:
     """The energies in the file at `path`; raises LosslessError, one line naming file and key, where it is wrong."""
+    path = configured(path)
     return validate(OperationEnergies, read_yaml(path), path)

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ..datasets.catalogue import find
-from ..datasets.encoding import Standardised
+from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
+from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -52,6 +53,7 @@ class Budget(Strict):
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
@@ -71,6 +73,16 @@ class Budget(Strict):
             "initial": names[place - 1] if place else "fp32",
             "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
+
+
+def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
+    """What images vary to, where that is not how the network is tested; None where it is."""
+    crop = augmentation.crop
+    if crop is not None:
+        return None if encoding == Standardised(crop) else f"standardised crops of {crop} x {crop}"
+    if isinstance(encoding, Standardised):
+        return "whole images (name its crop)"
+    return "other brightness or contrast" if augmentation.varies_light else None
 
 
 def lasting(phases: tuple[Phase, ...], epochs: int | None) -> tuple[Phase, ...]:
@@ -126,11 +138,8 @@ class Experiment(Strict):
         encoding = self.data.encoding
         budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
         for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
-            if augmentation and encoding != Standardised(augmentation.crop):
-                raise ValueError(
-                    f"{place}.augmentation: gives standardised crops of {augmentation.crop} x {augmentation.crop}, "
-                    f"but {self.dataset} is tested as {encoding}"
-                )
+            if augmentation and (given := _unlike(augmentation, encoding)):
+                raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
 
     @model_validator(mode="after")
@@ -188,6 +197,8 @@ class Experiment(Strict):
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
+            # Without a penalty its power decides nothing, and makes nothing stale.
+            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
             **stage | {"phases": lasting(stage["phases"], epochs)},
         )
 
@@ -201,11 +212,11 @@ def merged(content: Any, changes: Any) -> Any:
 
 def experiment_file(name: str, folder: Path = EXPERIMENT_FOLDER) -> Path:
     """The file of an experiment; of a variant, that of the experiment which it is of. It may be missing."""
-    return folder / f"{split_name(name)[0]}.yaml"
+    return configured(folder / f"{split_name(name)[0]}.yaml")
 
 
 def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
-    """The experiment of that name, from `folder`/NAME.yaml, or the variant of one, see `variants`.
+    """The experiment of that name, from `folder`/NAME.yaml or the package's, or the variant of one, see `variants`.
 
     Where the file `extends` another experiment, it only has what differs. Raises LosslessError
     where a file is missing or wrong.
@@ -244,10 +255,13 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    path = folder / f"{name}.yaml"
+    try:
+        path = configured(folder / f"{experiment_name(name)}.yaml")
+    except ValueError as error:
+        raise LosslessError(error) from None
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none: run in the repository's root"
-        raise LosslessError(f"{path}: no such experiment (found: {known})")
+        known = configured_names(folder)
+        raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")
     content = read_yaml(path)
     if not (isinstance(content, Mapping) and "extends" in content):
         return content

@@ -45,18 +45,24 @@ class Phase(Strict):
 
 
 class Augmentation(Strict):
-    """How training images are varied, see `training.augmentation`; they are standardised afterwards.
+    """How training images are varied, see `training.augmentation`; they are encoded afterwards.
 
     `flip` mirrors half of the images, drawn anew each epoch; "alternating" mirrors each image every
     other epoch. The crop lies anywhere in the image or, with `shift`, no further than so many pixels from its
-    centre in either direction.
+    centre in either direction. Without `crop` the whole image moves by at most `shift` pixels, and what moves in
+    is 0.
     """
 
-    crop: Count
+    crop: Count | None = None
     flip: bool | Literal["alternating"] = True
     brightness: Annotated[float, Field(ge=0, le=255)] = 0.0
     contrast: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (1.0, 1.0)
     shift: Count | None = None
+
+    @property
+    def varies_light(self) -> bool:
+        """Whether brightness or contrast change, and not only where things are."""
+        return self.brightness > 0 or self.contrast != (1.0, 1.0)
 
 
 class Muon(Strict):
@@ -97,6 +103,8 @@ class Recipe(Strict):
     label_smoothing: Share = 0.0
     activation_penalty: Annotated[float, Field(ge=0)] = 0.0
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
+    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    """The power mean that is meant: 1 is the mean, and the largest activations weigh more with larger ones."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
 

@@ -6,16 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
+from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
-from .values import BudgetName, Count, Distinct, Precision, Seed
+from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
+CHANGES = "--config"
+"""Where keys come from that are not the file's: the command line, or a file that it names by --configfile."""
 
 ImageIndex = Annotated[int, Field(ge=0)]
+OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
+"""What is made of an experiment only where it is asked for."""
 
 
 def _folder(value: Path | None) -> Path | None:
@@ -44,6 +49,12 @@ class Noise(Strict):
     seeds: Count = 5
 
 
+class CertifiedPeers(Strict):
+    """How many test images other implementations of the networks are judged on, the first ones."""
+
+    images: Count = 200
+
+
 class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
@@ -58,9 +69,15 @@ class Figures(Strict):
     sparsity: FigureStyle = FigureStyle()
     sops: FigureStyle = FigureStyle()
     energy: FigureStyle = FigureStyle()
+    training_curves: FigureStyle = FigureStyle()
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
+    certified_peers: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
+
+
+OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
+"""Figures that are made on request."""
 
 
 def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,22 +91,23 @@ class Settings(Strict):
 
     Without `seeds`, each experiment has those that its budget names. `summary` lists the experiments that the
     summary of a budget compares, `report` what the report shows beside what is run: experiments by budget, each
-    with those figures made on request that it shows, too.
+    with what is made on request alone and that it shows, too.
     """
 
     budget: BudgetName
-    experiments: Distinct[str]
+    experiments: Distinct[ExperimentName]
     precisions: Distinct[Precision]
     seeds: Distinct[Seed] | None = None
     data: Data = Data()
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
+    certified_peers: CertifiedPeers = CertifiedPeers()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
-    summary: dict[BudgetName, tuple[str, ...]] = Field(default_factory=dict)
-    report: dict[BudgetName, dict[str, tuple[Literal["noise", "negative_spikes"], ...]]] = Field(default_factory=dict)
+    summary: dict[BudgetName, tuple[ExperimentName, ...]] = Field(default_factory=dict)
+    report: dict[BudgetName, dict[ExperimentName, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
@@ -99,16 +117,22 @@ class Settings(Strict):
 def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder: Path = EXPERIMENT_FOLDER) -> Settings:
     """The settings in the file at `path`, with the keys in `changes` changed, and checked.
 
-    Raises LosslessError, one line naming file and key, where they or an experiment that they
-    name are wrong.
+    Raises LosslessError, one line naming the key and the file, or `CHANGES` where these have the key, where they or
+    an experiment that they name are wrong.
     """
     content = read_yaml(path)
-    settings = validate(Settings, merged(content, changes) if isinstance(content, Mapping) else content, path)
+    settings = validate(Settings, content, path)
+    if changes:
+        settings = validate(Settings, merged(content, changes), CHANGES)
     for key, names in _listed(settings).items():
+        source = CHANGES if key.partition(".")[0] in changes else path
         for name in names:
             if not experiment_file(name, folder).is_file():
-                known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-                raise LosslessError(f"{path}: {key}: '{name}' has no file in {folder}/ (found: {known})")
+                known = configured_names(folder)
+                meant = did_you_mean(name, known)
+                raise LosslessError(
+                    f"{source}: {key}: '{name}' has no file in {folder}/ (found: {', '.join(known)}){meant}"
+                )
             if key == "experiments":
                 requested_experiment(name, settings.budget, folder)
     return settings

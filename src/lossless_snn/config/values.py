@@ -1,20 +1,45 @@
 """Values that configuration is made of, with their bounds."""
 
+import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from ..datasets.catalogue import find
+from ..errors import did_you_mean, quoted
 from ..networks.quantiser import MOST_STEPS, quantiser_level
+from .variants import VARIANT_NAME
+
+# As long as file names may be, less what is added to them.
+_LONGEST_NAME = 200
+PRECISIONS = ("fp32", "k0", "k1", "k2", "k3")
+"""Those that a person may have meant, or begun to type; any k<N> is one."""
 
 
-def _precision(value: str) -> str:
-    quantiser_level(value)
+def checked_precision(value: str) -> str:
+    """The precision; raises ValueError, with what may have been meant, where it is none."""
+    try:
+        quantiser_level(value)
+    except ValueError as error:
+        raise ValueError(f"{error}{did_you_mean(value, PRECISIONS)}") from None
     return value
 
 
 def _dataset(value: str) -> str:
     find(value)
+    return value
+
+
+def experiment_name(value: str) -> str:
+    """The name of an experiment: of a file, a part of paths, and a word for the shell that runs jobs.
+
+    Raises ValueError where it has anything but letters, digits, `-` and `_`, and is no variant's either.
+    """
+    if not re.fullmatch(VARIANT_NAME, value) or len(value) > _LONGEST_NAME:
+        raise ValueError(
+            f"'{quoted(value)}' is no name of an experiment (letters, digits, - and _; {_LONGEST_NAME} at the most; "
+            "@KEY=VALUE for a variant)"
+        )
     return value
 
 
@@ -30,7 +55,8 @@ def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
-Precision = Annotated[str, AfterValidator(_precision)]
+Precision = Annotated[str, AfterValidator(checked_precision)]
+ExperimentName = Annotated[str, AfterValidator(experiment_name)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""

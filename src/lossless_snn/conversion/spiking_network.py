@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..checkpoints.metadata import Architecture
-from ..config.values import Precision
+from ..config.values import ExperimentName, Precision
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Sha256
@@ -16,7 +16,7 @@ from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensor
 from ..files.typed import validate
 from ..networks.notation import Layer
 from ..networks.quantiser import MEMBRANE_BITS, MOST_STEPS, WEIGHT_BITS, quantiser_level
-from ..runs.identity import ExperimentName, Origin
+from ..runs.identity import Origin
 
 KIND = "spiking network"
 

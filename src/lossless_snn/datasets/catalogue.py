@@ -1,7 +1,7 @@
 """The data sets that the project knows: shapes, encodings, files and their digests."""
 
 from ..boundary import covered_by
-from ..errors import LosslessError
+from ..errors import LosslessError, did_you_mean
 from .descriptions import described, read_description
 from .encoding import Standardised
 from .spec import DatasetSpec, ImageFolder
@@ -78,4 +78,5 @@ def find(name: str) -> DatasetSpec | ImageFolder:
         return DATASETS[name]
     if name in described():
         return read_description(name)
-    raise UnknownDataset(f"'{name}' is no data set (expected {', '.join([*DATASETS, *described()])})")
+    known = [*DATASETS, *described()]
+    raise UnknownDataset(f"'{name}' is no data set (expected {', '.join(known)}){did_you_mean(name, known)}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import LosslessError
 from ..files.plain_pickle import read_plain
+from ..files.reading import reading
 from .spec import Split
 
 BATCHES: dict[Split, tuple[str, ...]] = {
@@ -50,14 +51,10 @@ def read_batch(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        if path.exists() and not path.is_file():
-            raise LosslessError(f"{path}: no regular file")
+    with reading(path):
         if (size := path.stat().st_size) > _LARGEST_BATCH:
             raise LosslessError(f"{path}: no batch of CIFAR-10: {size:,} bytes, but {_LARGEST_BATCH:,} at the most")
         return path.read_bytes()
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}") from None
 
 
 def _entry(content: Any, key: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ..errors import LosslessError
+from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from . import encoding
 from .spec import DATASET_FOLDER, ImageFolder, decoded_folder
@@ -91,15 +91,13 @@ class Description(Strict):
 
 
 def described() -> list[str]:
-    """Names of the data sets that have a description, below the working folder."""
-    return sorted(path.stem for path in DATASET_FOLDER.glob("*.yaml"))
+    """Names of the data sets that have a description, below the working folder or in the package."""
+    return configured_names(DATASET_FOLDER)
 
 
 def read_description(name: str) -> ImageFolder:
     """The data set of that name as its file describes it; raises LosslessError where the file is wrong."""
-    path = DATASET_FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        raise LosslessError(f"{path}: no regular file")
+    path = configured(DATASET_FOLDER / f"{name}.yaml")
     description = validate(Description, read_yaml(path), path)
     names = description.classes if isinstance(description.classes, list) else None
     return ImageFolder(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LosslessError
+from ..files.reading import read_bytes
 
 # The magic number is two zero bytes, the type of the values, the number of axes.
 _UNSIGNED_BYTE = 0x08
@@ -30,10 +31,7 @@ def read(path: str | Path) -> np.ndarray:
     Raises LosslessError where the file is missing, is no IDX file of unsigned bytes, or has
     another size than its header says.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}") from None
+    content = read_bytes(path)
     if len(content) < 4 or content[:3] != bytes((0, 0, _UNSIGNED_BYTE)):
         raise LosslessError(f"{path}: not an IDX file of unsigned bytes (it starts with 0x{content[:4].hex()})")
     axes = content[3]

@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from ..files.atomic import replacing, write_json, write_text
 from ..files.digests import sha256
 from . import idx
-from .pictures import printable, read_picture
+from .pictures import read_picture
 from .spec import DECODED_FILES, MANIFEST, ImageFolder, Split, decoded_paths
 
 ALREADY_THERE = "already there"
@@ -134,7 +134,7 @@ def prepare(spec: ImageFolder, destination: Path, local: Path | None = None) -> 
     try:
         cached, path = _cached(spec, destination), picture_folder(spec.name, destination, local)
         if path is None and not cached:
-            places = " and ".join(printable(root / spec.name) for root in (destination, local) if root)
+            places = " and ".join(str(root / spec.name) for root in (destination, local) if root)
             raise LosslessError(
                 f"{spec.name}: no pictures: looked in {places} for train/<class>/* and test/<class>/*; put them there, "
                 "or name the folder that their folder lies in in LOSSLESS_SNN_DATA or in data.root of the configuration"
@@ -146,9 +146,9 @@ def prepare(spec: ImageFolder, destination: Path, local: Path | None = None) -> 
             return ALREADY_THERE
         manifest = _decode(spec, found, destination)
         write_text(seen, f"{found.state()} {manifest.pictures}\n")
-        return f"decoded from {printable(path)}"
+        return f"decoded from {quoted(path)}"
     except OSError as error:
-        raise LosslessError(f"{printable(error.filename or destination)}: {error.strerror}") from None
+        raise LosslessError(f"{error.filename or destination}: {error.strerror}") from None
 
 
 def present_listing(name: str, destination: Path, local: Path | None = None) -> str | None:
@@ -174,12 +174,12 @@ def scan(path: Path) -> PictureFolder:
             classes[split] = [folder.name for folder in folders]
             for folder in folders:
                 if not folder.is_dir():
-                    raise LosslessError(f"{printable(folder)}: lies in no folder of a class")
+                    raise LosslessError(f"{folder}: lies in no folder of a class")
                 if folder.name != folder.name.encode(errors="replace").decode():
-                    raise LosslessError(f"{printable(folder)}: the name of a class must be UTF-8")
+                    raise LosslessError(f"{folder}: the name of a class must be UTF-8")
                 files |= {f"{split}/{folder.name}/{file.name}": _size_and_change(file) for file in _visible(folder)}
     except OSError as error:
-        raise LosslessError(f"{printable(error.filename)}: {error.strerror}") from None
+        raise LosslessError(f"{error.filename}: {error.strerror}") from None
     return PictureFolder(path, classes, dict(sorted(files.items())))
 
 
@@ -192,11 +192,11 @@ def _visible(folder: Path) -> list[Path]:
 def _size_and_change(file: Path) -> tuple[int, int]:
     status = file.stat()
     if stat.S_ISDIR(status.st_mode):
-        raise LosslessError(f"{printable(file)}: a folder among the pictures of a class; take it out")
+        raise LosslessError(f"{file}: a folder among the pictures of a class; take it out")
     if not stat.S_ISREG(status.st_mode):
-        raise LosslessError(f"{printable(file)}: no regular file; take it out")
+        raise LosslessError(f"{file}: no regular file; take it out")
     if status.st_size > LARGEST_FILE:
-        raise LosslessError(f"{printable(file)}: {status.st_size:,} bytes; a picture has {LARGEST_FILE:,} at the most")
+        raise LosslessError(f"{file}: {status.st_size:,} bytes; a picture has {LARGEST_FILE:,} at the most")
     return status.st_size, status.st_mtime_ns
 
 
@@ -204,14 +204,14 @@ def _check_classes(spec: ImageFolder, found: PictureFolder) -> list[str]:
     """The classes; raises LosslessError unless they are those of the description, with pictures in both splits."""
     present = sorted({*found.classes["train"], *found.classes["test"]})
     if spec.class_names is None and len(present) != spec.classes:
-        shown = printable(", ".join(present if len(present) <= 12 else [*present[:12], "..."]))
+        shown = quoted(", ".join(present))
         raise LosslessError(
-            f"{printable(found.path)}: {len(present)} classes ({shown}), but {spec.description} says {spec.classes}"
+            f"{found.path}: {len(present)} classes ({shown}), but {spec.description} says {spec.classes}"
         )
     expected = list(spec.class_names or present)
     if unknown := [name for name in present if name not in expected]:
         raise LosslessError(
-            f"{printable(found.path)}: class '{printable(unknown[0])}' is not among the classes of {spec.description}"
+            f"{found.path}: class '{quoted(unknown[0])}' is not among the classes of {spec.description}"
         )
     full = {tuple(name.split("/")[:2]) for name in found.files}
     for split, name in product(SPLITS, expected):
@@ -221,7 +221,7 @@ def _check_classes(spec: ImageFolder, found: PictureFolder) -> list[str]:
             why = "a class without pictures"
         else:
             continue
-        raise LosslessError(f"{printable(found.path / split / name)}: {why}")
+        raise LosslessError(f"{found.path / split / name}: {why}")
     return expected
 
 

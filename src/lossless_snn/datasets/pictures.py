@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from ..networks.notation import Shape
 
 if TYPE_CHECKING:
@@ -52,24 +52,19 @@ def read_picture(content: bytes, shape: Shape, path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=FORMATS) as image:
             if misfit := _misfit(image, shape):
-                raise LosslessError(f"{printable(path)}: {misfit}")
+                raise LosslessError(f"{path}: {misfit}")
             (_check_png if image.format == "PNG" else _check_jpeg)(content)
             image.load()
             if hidden := _hidden(image):
-                raise LosslessError(f"{printable(path)}: {hidden}")
+                raise LosslessError(f"{path}: {hidden}")
             pixels = np.asarray(image.convert(_mode(shape)))
     except LosslessError:
         raise
     except UnidentifiedImageError:
-        raise LosslessError(f"{printable(path)}: not a picture in PNG or JPEG format") from None
+        raise LosslessError(f"{path}: not a picture in PNG or JPEG format") from None
     except Exception as error:  # whatever damaged bytes make the decoders stumble over
-        raise LosslessError(f"{printable(path)}: a damaged picture ({printable(str(error)[:150])})") from None
+        raise LosslessError(f"{path}: a damaged picture ({quoted(error)})") from None
     return pixels.reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1)
-
-
-def printable(text: str | Path) -> str:
-    """A name as part of a message: one line, control characters and bytes that are no UTF-8 as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _mode(shape: Shape) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from .pictures import printable
+from ..errors import quoted
 
 # No file of a data set, and no member of an archive, is larger: MNIST's images, 47 MB, are the largest.
 LARGEST_FILE = 256 << 20
@@ -317,4 +317,4 @@ def _unpack(archive: Path, members: dict[str, str], folder: Path) -> dict[str, P
 
 
 def one_line(error: BaseException) -> str:
-    return printable(" ".join(str(error).split())[:200]) or type(error).__name__
+    return quoted(" ".join(str(error).split())) or type(error).__name__

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..checkpoints.checkpoint import Checkpoint
 from ..datasets import Images
 from ..datasets.spec import DatasetSpec
+from ..files.progress import progress
 from ..networks.notation import ann_operations, neuron_count
 from ..networks.quantised import QuantisedNetwork
 from ..runs.ann import AnnRecord
@@ -38,13 +39,14 @@ def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = tor
 
 
 @torch.inference_mode()
-def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor, title: str = "") -> tuple[float, float]:
     """Loss and accuracy with running batch-norm statistics, in the precision of the network's parameters.
 
     Args:
         network: the network; it is left in evaluation mode.
         inputs: float32 (N, C, H, W), which any precision holds exactly.
         labels: classes (N,).
+        title: of a progress bar; without one there is none.
 
     Returns:
         Mean cross-entropy, and the share predicted right: the greatest logit, the first of equals.
@@ -52,7 +54,9 @@ def accuracy(network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple
     network.eval()
     dtype = network[-1].weight.dtype
     loss, correct = 0.0, 0
-    for x, y in zip(inputs.split(EVALUATION_BATCH[dtype]), labels.split(EVALUATION_BATCH[dtype]), strict=True):
+    batches = inputs.split(EVALUATION_BATCH[dtype])
+    pairs = zip(batches, labels.split(EVALUATION_BATCH[dtype]), strict=True)
+    for x, y in progress(pairs, title, len(batches), "batches", delay=1) if title else pairs:
         logits = network(x.to(dtype))
         loss += F.cross_entropy(logits, y, reduction="sum").item()
         correct += (logits.argmax(1) == y).sum().item()
@@ -63,7 +67,8 @@ def evaluate(checkpoint: Checkpoint, images: Images, device: torch.device, limit
     """Test the checkpoint's network, in 64-bit floats, on the first `limit` of the test images, or all of them."""
     trained, chosen = checkpoint.metadata, images[:limit]
     inputs, labels = encode(chosen.pixels, checkpoint.data, device), torch.from_numpy(chosen.labels).to(device)
-    _, share = accuracy(build(checkpoint, device, torch.float64), inputs, labels)
+    title = f"Test {trained.experiment} {trained.precision}"
+    _, share = accuracy(build(checkpoint, device, torch.float64), inputs, labels, title)
     return AnnRecord(
         **trained.model_dump(include={"experiment", "budget", "precision", "seed", "epochs", "training_images"}),
         dataset=trained.recipe.dataset,

@@ -12,25 +12,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from io import BytesIO
 from math import prod
 from pathlib import Path
+from types import UnionType
 from typing import IO, Any
 
 import numpy as np
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 
 # A batch of CIFAR-10 has 40,000. An opcode of one byte makes an object of up to a hundred.
-MOST_OPCODES = 1_000_000
-LONGEST_QUOTATION = 100
+MOST_OPCODES = 200_000
+# Bytes that are copied without being in the stream: of short strings, which Python shares.
+_SHARED = 1 << 20
+# Of an array; NumPy has room for 64.
+_MOST_AXES, _LARGEST_AXIS = 64, 2**63 - 1
 
 
 def read_plain(stream: IO[bytes], where: str, path: str | Path, kind: str) -> Any:
     """What a pickle of protocol 0 to 4 holds.
 
     Args:
-        stream: The pickle, in memory: sizes that it claims are then bounded by what there is.
+        stream: The pickle. It takes memory for what it is, not for what it claims: a stream must not make
+            room before it reads.
         where: What an error names where the pickle is damaged.
         path: What an error names where the pickle asks for more than data.
         kind: What such files are, for the same error: "a model".
@@ -47,16 +51,15 @@ def read_plain(stream: IO[bytes], where: str, path: str | Path, kind: str) -> An
     except LosslessError:
         raise
     except Exception as error:  # whatever a damaged stream makes the interpreter stumble over
-        reason = f"{type(error).__name__}: {_quoted(error)}"
+        reason = f"{type(error).__name__}: {quoted(error)}"
         raise LosslessError(f"{where} cannot be read ({reason}); get it again") from None
 
 
-def read_object_array(content: bytes, where: str, path: str | Path, kind: str) -> np.ndarray:
+def read_object_array(stream: IO[bytes], where: str, path: str | Path, kind: str) -> np.ndarray:
     """The array of objects in a pickle, which is what an `.npy` file has behind its header.
 
     Args:
-        content: The pickle; the caller bounds its size.
-        where, path, kind: See `read_plain`.
+        stream, where, path, kind: See `read_plain`.
 
     Returns:
         An array of type object, of any shape. Its entries are what `read_plain` gives.
@@ -64,7 +67,7 @@ def read_object_array(content: bytes, where: str, path: str | Path, kind: str) -
     Raises:
         LosslessError: As `read_plain`, and where the pickle holds something else.
     """
-    array = read_plain(BytesIO(content), where, path, kind)
+    array = read_plain(stream, where, path, kind)
     if not (isinstance(array, np.ndarray) and array.dtype == object):
         raise LosslessError(f"{where} holds no array of objects; get it again")
     return array
@@ -114,13 +117,17 @@ class _Interpreter:
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
+        # Text can be memorised once and asked for as bytes a hundred thousand times.
+        self._uncopied = _SHARED
 
     def run(self, stream: IO[bytes]) -> Any:
         for name, argument in _opcodes(stream):
             if name == "STOP":
+                self._memo.clear()  # what is not built in it refers to this object: neither would go
                 return self._stack.pop()
             if name in _VALUES:
                 self._stack.append(argument)
+                self._uncopied += len(argument) if isinstance(argument, str | bytes) else 0
             elif name in _CONSTANTS:
                 self._stack.append(_CONSTANTS[name])
             else:
@@ -166,16 +173,55 @@ class _Interpreter:
                 stack.append(self._named(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
                 attribute, module = stack.pop(), stack.pop()
-                stack.append(self._named(module, attribute))
+                stack.append(self._named(_expect(module, str), _expect(attribute, str)))
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
-                stack.append(_call(function, arguments))
+                stack.append(self._call(function, arguments))
             case "BUILD":
                 state, target = stack.pop(), _expect(stack.pop(), _Unbuilt)
                 target.result = target.build(state)
                 stack.append(target.result)
             case _:
                 raise self._refusal(f"uses the opcode {name}")
+
+    def _call(self, function: Any, arguments: Any) -> Any:
+        """What one of the allowed functions returns."""
+        first, *others = _expect(arguments, tuple)
+        if function is _Global.ENCODE:
+            (encoding,) = others
+            if _expect(encoding, str) != "latin1":
+                raise ValueError(f"bytes encoded as {encoding!r}")
+            return self._encoded(_expect(first, str))
+        if function is _Global.DTYPE:
+            return _Unbuilt(partial(_dtype, _expect(first, str)))
+        if function is _Global.RECONSTRUCT and first is _Global.NDARRAY:
+            return _Unbuilt(self._array)
+        raise TypeError("a call of what cannot be called")
+
+    def _encoded(self, text: str) -> bytes:
+        self._uncopied -= len(text)
+        if self._uncopied < 0:
+            raise ValueError("text asked for as bytes over and over")
+        return text.encode("latin-1")
+
+    def _array(self, state: tuple) -> np.ndarray:
+        """An array from its state: (version, shape, type, Fortran order?, content)."""
+        _version, shape, dtype, is_fortran, content = state
+        if len(_expect(shape, tuple)) > _MOST_AXES or not all(map(_is_size, shape)):
+            raise ValueError("a shape of other than sizes")
+        if isinstance(content, str):
+            content = self._encoded(content)
+        size = prod(shape) * (1 if _expect(dtype, np.dtype).hasobject else dtype.itemsize)
+        if len(_expect(content, list if dtype.hasobject else bytes)) != size:
+            raise ValueError(f"{len(content):,} values or bytes, but shape and type need {size:,}")
+        if dtype.hasobject:
+            array = np.empty(size, object)
+            for index, entry in enumerate(content):
+                array[index] = entry
+            content.clear()  # no second array may be made of it
+        else:
+            array = np.frombuffer(content, dtype)
+        return array.reshape(shape, order="F" if is_fortran else "C")
 
     def _pop_marked(self) -> list[Any]:
         start = self._marks.pop()
@@ -187,7 +233,7 @@ class _Interpreter:
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise self._refusal(f"wants to load '{_quoted(f'{module}.{name}')}'") from None
+            raise self._refusal(f"wants to load '{quoted(f'{module}.{name}')}'") from None
 
     def _refusal(self, wish: str) -> LosslessError:
         return LosslessError(
@@ -209,9 +255,9 @@ def _opcodes(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
         yield opcode.name, argument
 
 
-def _expect(value: Any, kind: type) -> Any:
+def _expect(value: Any, kind: type | UnionType) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{type(value).__name__} in the place of {kind.__name__.strip('_').lower()}")
+        raise TypeError(f"{type(value).__name__} in the place of {getattr(kind, '__name__', kind)}")
     return value
 
 
@@ -220,49 +266,16 @@ def _entries(items: list[Any]) -> dict[str | bytes, Any]:
     return {_expect(key, str | bytes): value for key, value in zip(items[::2], items[1::2], strict=True)}
 
 
-def _call(function: Any, arguments: Any) -> Any:
-    """What one of the allowed functions returns."""
-    first, *others = _expect(arguments, tuple)
-    if function is _Global.ENCODE:
-        if others != ["latin1"]:
-            raise ValueError(f"bytes encoded as {', '.join(map(repr, others))}")
-        return first.encode("latin-1")
-    if function is _Global.DTYPE:
-        return _Unbuilt(partial(_dtype, first))
-    if function is _Global.RECONSTRUCT and first is _Global.NDARRAY:
-        return _Unbuilt(_array)
-    raise TypeError("a call of what cannot be called")
-
-
 def _dtype(code: str, state: tuple) -> np.dtype:
     """A type of numbers, text or objects: "f4" and the state (version, byte order, None, None, None, ...)."""
     _version, order, *composition = _expect(state, tuple)[:5]
-    if not re.fullmatch(r"[biufcSU][1-9]\d{0,8}|O\d?", code) or order not in {"<", ">", "|", "="}:
+    # Only text is looked up: hashing tuples of tuples of tuples, each twice the other, takes for ever.
+    if not re.fullmatch(r"[biufcSU][1-9]\d{0,8}|O\d?", code) or _expect(order, str) not in {"<", ">", "|", "="}:
         raise ValueError(f"type {code!r} of byte order {order!r}")
     if composition != [None] * 3:
         raise ValueError("a composed type")
     return np.dtype(object if code.startswith("O") else code).newbyteorder(order)
 
 
-def _array(state: tuple) -> np.ndarray:
-    """An array from its state: (version, shape, type, Fortran order?, content)."""
-    _version, shape, dtype, is_fortran, content = state
-    if not all(isinstance(size, int) and size >= 0 for size in _expect(shape, tuple)):
-        raise ValueError(f"shape {shape}")
-    if isinstance(content, str):
-        content = content.encode("latin-1")
-    size = prod(shape) * (1 if _expect(dtype, np.dtype).hasobject else dtype.itemsize)
-    if len(_expect(content, list if dtype.hasobject else bytes)) != size:
-        raise ValueError(f"{len(content):,} values or bytes, but shape and type need {size:,}")
-    if dtype.hasobject:
-        array = np.empty(size, object)
-        for index, entry in enumerate(content):
-            array[index] = entry
-    else:
-        array = np.frombuffer(content, dtype)
-    return array.reshape(shape, order="F" if is_fortran else "C")
-
-
-def _quoted(content: Any) -> str:
-    """Text from a file as part of a message: one line, of bounded length."""
-    return repr(str(content)[:LONGEST_QUOTATION])[1:-1]
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LARGEST_AXIS

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import LosslessError
 from .atomic import replacing
+from .reading import read_text
 from .typed import validate
 
 # What 64-bit integers hold: arrays and other programs' readers take no more.
@@ -111,15 +112,3 @@ def _value(cell: str) -> Any:
     if not cell:
         return None
     return json.loads(cell) if len(cell) < 100 and _NUMBER.fullmatch(cell) else cell
-
-
-def read_text(path: Path, missing: str) -> str:
-    """The text of a regular file; raises LosslessError, with what to do where it is `missing`."""
-    try:
-        if path.exists() and not path.is_file():
-            raise LosslessError(f"{path}: no regular file")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise LosslessError(f"{path}: no such file; {missing}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LosslessError(f"{path}: cannot be read ({error})") from None

@@ -10,8 +10,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from .atomic import replacing
+from .reading import reading
 
 # The format keeps metadata in a hash map without a fixed order: a single key, holding JSON with
 # sorted keys, gives the same bytes for the same content.
@@ -50,23 +51,19 @@ def load_tensors(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
     Raises LosslessError where the file is missing, truncated, or of another kind, or where its
     tensors are of a type that NumPy has not got, such as bfloat16.
     """
-    if Path(path).exists() and not Path(path).is_file():
-        raise LosslessError(f"{path}: no regular file")
     try:
-        with safe_open(path, framework="numpy") as file:
+        with reading(path), safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"), parse_constant=_refuse)
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (no mapping)
             if foreign := {name: dtype for name, dtype in types.items() if dtype not in _NUMPY_TYPES}:
                 name, dtype = next(iter(foreign.items()))
-                raise LosslessError(f"{path}: {name[:100]!r} is of type {dtype}, which nothing here writes")
+                raise LosslessError(f"{path}: '{quoted(name)}' is of type {dtype}, which nothing here writes")
             tensors = {name: file.get_tensor(name) for name in types}
-    except FileNotFoundError:
-        raise LosslessError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise LosslessError(f"{path}: truncated or not a safetensors file ({error}); make it again") from None
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise LosslessError(f"{path}: truncated or not a safetensors file ({quoted(error)}); make it again") from None
     found = metadata.pop("kind", None) if isinstance(metadata, dict) else None
     if found != kind:
-        known = repr(found)[1:-1][:100] if isinstance(found, str) else "foreign tensors"
+        known = quoted(found) if isinstance(found, str) else "foreign tensors"
         raise LosslessError(f"{path}: expected a {kind}, found {known}")
     return tensors, metadata
 
@@ -78,7 +75,7 @@ def _refuse(constant: str) -> None:
 def check_tensors(tensors: Mapping[str, np.ndarray], expected: Mapping[str, TensorSpec], source: str | Path) -> None:
     """Raise LosslessError, naming `source`, unless the tensors are those expected, and finite."""
     if unmatched := sorted(tensors.keys() ^ expected.keys()):
-        names = ", ".join(repr(name[:50])[1:-1] for name in unmatched[:5]) + (", ..." if len(unmatched) > 5 else "")
+        names = ", ".join(quoted(name, 50) for name in unmatched[:5]) + (", ..." if len(unmatched) > 5 else "")
         raise LosslessError(f"{source}: parameters missing or in excess: {names}")
     for name, (shape, dtype) in expected.items():
         tensor = tensors[name]

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
+from .reading import read_text
 
 
 class Strict(BaseModel):
@@ -15,8 +16,8 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# Of a file with many faults, or large ones, a person needs the first.
-_QUOTED_FAULTS, _QUOTED_CHARACTERS, _QUOTED_MESSAGE = 5, 100, 300
+# Of a file with many faults a person needs the first.
+_QUOTED_FAULTS = 5
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,26 +33,39 @@ def validate(model: type[Model], content: Any, source: str | Path) -> Model:
 
 
 def _message(error: dict[str, Any]) -> str:
-    key = _quotable(".".join(map(str, error["loc"])))
-    text = _quotable(error["msg"].removeprefix("Value error, "), _QUOTED_MESSAGE)
+    key = quoted(".".join(map(str, error["loc"])))
+    text = quoted(error["msg"].removeprefix("Value error, "), 300)
     if error["type"] == "extra_forbidden":
         text = "unknown key"
     elif error["type"] not in ("missing", "value_error"):
-        text = f"{text[0].lower()}{text[1:]} (found {_quotable(repr(error['input']))})"
+        text = f"{text[0].lower()}{text[1:]} (found {quoted(repr(error['input']))})"
     return f"{key}: {text}" if key else text
 
 
-def _quotable(text: str, most: int = _QUOTED_CHARACTERS) -> str:
-    """`text` of a file as part of one line for a terminal: cut, and without control characters."""
-    cut = text if len(text) <= most else text[: most - 3] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+class _PlainLoader(yaml.SafeLoader):
+    """Plain values written out: no aliases, which a few lines multiply a billion times, and no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, "an alias (*...); write out what it stands for", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise yaml.MarkedYAMLError(None, None, f"key '{quoted(key.value)}' twice", key.start_mark)
+            keys.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML file; raises LosslessError where it cannot be read or parsed."""
+    """The content of a YAML file; raises LosslessError where it cannot be read or parsed, or has a key twice."""
+    text = read_text(path)
     try:
-        return yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise LosslessError(f"{path}: {error.strerror}") from None
+        return yaml.load(text, _PlainLoader)
     except yaml.YAMLError as error:
-        raise LosslessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise LosslessError(f"{path}: not valid YAML: {quoted(' '.join(str(error).split()), 500)}") from None
+    except (ValueError, RecursionError) as error:  # dates that are none, integers of too many digits, nesting
+        raise LosslessError(f"{path}: not valid YAML: {quoted(error)}") from None

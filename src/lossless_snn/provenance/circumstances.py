@@ -6,7 +6,9 @@ Nothing of it decides what a job gives, and all of it differs when the same job 
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +25,14 @@ class Circumstances:
 
     Keys of what is written, one line of JSON an attempt: started (UTC), seconds, succeeded, commit and dirty
     (whether anything but results differs from it; neither outside git), processor, load (processes waiting or
-    running, a mean over the last minute), scheduler and scheduler_job where there is one.
+    running, a mean over the last minute), scheduler and scheduler_job where there is one, processor_seconds and
+    memory (MB, the most that was occupied) of the process and of those that it started.
     """
 
     def __init__(self) -> None:
         self._clock = time.monotonic()
+        # What was taken from elsewhere has cost nothing that says anything of the job.
+        self.are_kept = True
         self._content: dict[str, Any] = {
             "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **_git_state(),
@@ -36,9 +41,23 @@ class Circumstances:
             **_scheduler(),
         }
 
+    @property
+    def heading(self) -> str:
+        """When the attempt began, and as which job of a scheduler, in words."""
+        job = f", {self._content['scheduler']} job {self._content['scheduler_job']}" if self.has_scheduler else ""
+        return f"{self._content['started']}{job}"
+
+    @property
+    def has_scheduler(self) -> bool:
+        """Whether a scheduler runs this process."""
+        return "scheduler" in self._content
+
     def append(self, place: Place, succeeded: bool) -> None:
-        """Add the attempt to those of the job whose record is at `place`."""
-        content = self._content | {"seconds": round(time.monotonic() - self._clock, 3), "succeeded": succeeded}
+        """Add the attempt to those of the job whose record is at `place`, if it is to be kept."""
+        if not self.are_kept:
+            return
+        seconds = round(time.monotonic() - self._clock, 3)
+        content = self._content | {"seconds": seconds, "succeeded": succeeded, **_usage()}
         path = circumstances_path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as file:
@@ -84,6 +103,17 @@ def _processor() -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.machine())
+
+
+def _usage() -> dict[str, float]:
+    """What this process has cost so far, with those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    # In kB, but in bytes on macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return {
+        "processor_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in used), 3),
+        "memory": round(max(usage.ru_maxrss for usage in used) / unit, 1),
+    }
 
 
 def _scheduler() -> dict[str, str]:

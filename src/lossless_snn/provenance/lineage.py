@@ -1,6 +1,6 @@
-"""How one file came about, as a tree that a person can read: every step back to the raw data."""
+"""How files came about: every step back to the raw data, as a tree that a person can read and as records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -11,6 +11,7 @@ from .jobs import RESULTS, Place
 from .records import Records, record_files
 from .verdicts import DATA, Contents
 
+RECORDED, ABSENT, ALTERED = "as recorded", "not here", "altered since"
 _DIGITS = 12
 _WIDTH = 100
 
@@ -41,6 +42,25 @@ class Lineage:
             )
         maker = self._makers[path]
         return "\n".join([self._file(path, self._records[maker]["outputs"][path]), *self._step(maker, set())])
+
+    def steps(self, paths: Iterable[str]) -> dict[Place, dict[str, Any]]:
+        """The records of all jobs that led to the files at `paths`, each after those whose outputs it read.
+
+        A file that no record tells of leads to none.
+        """
+        found: dict[Place, dict[str, Any]] = {}
+        for path in paths:
+            maker = self._makers.get(path)
+            if maker is not None and maker not in found:
+                record = self._records[maker]
+                found |= {place: step for place, step in self.steps(record["inputs"]).items() if place not in found}
+                found[maker] = record
+        return found
+
+    def state(self, path: str, entry: dict[str, Any]) -> str:
+        """What a record's entry of a file says of the file that is here now: RECORDED, ABSENT or ALTERED."""
+        present = self._contents[path]
+        return ABSENT if present is None else RECORDED if present == entry["sha256"] else ALTERED
 
     def _step(self, place: Place, shown: set[str]) -> Iterator[str]:
         """Lines on a job and, indented, on what it read; a job shown before is only named."""
@@ -74,8 +94,8 @@ class Lineage:
         return groups
 
     def _file(self, path: str, entry: dict[str, Any]) -> str:
-        present = self._contents[path]
-        remark = " (not here)" if present is None else "" if present == entry["sha256"] else " (altered since)"
+        state = self.state(path, entry)
+        remark = "" if state == RECORDED else f" ({state})"
         origin = " raw data" if Path(path).is_relative_to(DATA) else ""
         if Path(path).is_relative_to(RESULTS) and path not in self._makers:
             origin = " (no record tells how it was made)"

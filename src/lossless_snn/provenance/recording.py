@@ -1,6 +1,8 @@
 """Around a job: it runs the planned code on unaltered inputs, and its record is written before it ends."""
 
+import hashlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +16,10 @@ from typing import Any
 from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.locks import locked
+from ..files.store import Store
 from .circumstances import Circumstances
 from .code.fingerprint import PACKAGE
-from .jobs import RESULTS, Job
+from .jobs import RESULTS, Job, decisive
 from .plan import present_plan
 from .records import Records, write_record
 from .sources import keep_sources, present_code, require_own_folder, source_digests
@@ -24,42 +27,94 @@ from .sources import keep_sources, present_code, require_own_folder, source_dige
 # Those whose releases may change what a job gives.
 _PACKAGES = ("torch", "numpy", "numba")
 _SHA256_DIGITS = 64
+STORE = "LOSSLESS_SNN_STORE"
+"""Environment variable with the folder that clones share."""
+# Steps that take long enough for their results to be shared.
+_SHARED = ("train", "simulate")
 
 
 @contextmanager
-def recording(job: Job) -> Iterator[None]:
+def recording(job: Job) -> Iterator[bool]:
     """Run the block as `job`, and write its record if the block succeeds; a failed job leaves none.
 
-    Inputs are hashed before the block, outputs right after it.
+    Inputs are hashed before the block, outputs right after it. Yields whether the block has to run: not where
+    another process was waited for that made all of it, or another clone has put it into the shared store.
 
     Raises:
         LosslessError: The code is not the job's, or was edited before all of it was loaded; an input is
-            not what the job that made it left, or is no published raw data; an output is not there; another
-            process runs the job now.
+            not what the job that made it left, or is no published raw data; an output is not there.
     """
     # A job outlives the workflow engine that was killed over it.
     lock = job.place.file.parent / "jobs" / f"{job.place.name}.lock"
-    with locked(lock, busy="another process runs this job now; wait for it, or end it"), _attempt(job):
-        write_record(job.place, None)
-        with _code_of(job):
-            inputs = _described(job.inputs)
-            _refuse_altered(job, inputs)
-            yield
-        outputs = _described(job.outputs)
-        keep_sources(job.code, job.command)
-        write_record(job.place, _record(job, inputs, outputs))
+    with locked(lock, "another process runs this job now; waiting for it") as waited:
+        if waited and _is_made(job):
+            yield False
+            return
+        with _attempt(job) as circumstances:
+            write_record(job.place, None)
+            with _code_of(job):
+                inputs = _described(job.inputs)
+                _refuse_altered(job, inputs)
+                with _shared(job, inputs) as is_taken:
+                    circumstances.are_kept = not is_taken
+                    yield not is_taken
+            outputs = _described(job.outputs)
+            keep_sources(job.code, job.command)
+            write_record(job.place, _record(job, inputs, outputs))
 
 
 @contextmanager
-def _attempt(job: Job) -> Iterator[None]:
+def _attempt(job: Job) -> Iterator[Circumstances]:
     """Write the circumstances of the block, whether it succeeds or not."""
     circumstances = Circumstances()
+    if circumstances.has_scheduler:
+        # Attempts follow each other in the job's log.
+        print(f"{job.place.name}: begun {circumstances.heading}", file=sys.stderr, flush=True)
     succeeded = False
     try:
-        yield
+        yield circumstances
         succeeded = True
     finally:
         circumstances.append(job.place, succeeded)
+
+
+def _is_made(job: Job) -> bool:
+    """Whether the record is of this very job, and all that it names is here unaltered."""
+    try:
+        record = Records()[job.place]
+    except LosslessError:
+        return False
+    if (record["code"], record["params"], decisive(record["command"])) != (
+        job.code,
+        job.params,
+        decisive(job.command),
+    ):
+        return False
+    if (sorted(record["inputs"]), sorted(record["outputs"])) != (list(job.inputs), list(job.outputs)):
+        return False
+    files = {**record["inputs"], **record["outputs"]}
+    return all(Path(path).is_file() and sha256(path) == entry["sha256"] for path, entry in files.items())
+
+
+@contextmanager
+def _shared(job: Job, inputs: Mapping[str, Mapping[str, Any]]) -> Iterator[bool]:
+    """Take what the job makes from the store that clones share, or put it there after the block; whether it was taken.
+
+    The key is of what decides the outputs, threads and device included.
+    """
+    folder = os.environ.get(STORE)
+    if not folder or job.rule not in _SHARED:
+        yield False
+        return
+    store, decides = Store(Path(folder)), [job.as_json(), job.command, inputs, compared_versions()]
+    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+    with store.held(key, f"another clone runs {job.place.name} now; waiting for it"):
+        is_taken = store.take(key, job.outputs)
+        if is_taken:
+            print(f"{job.place.name}: taken from {folder}, where another clone has put it", flush=True)
+        yield is_taken
+        if not is_taken:
+            store.keep(key, job.outputs)
 
 
 def _record(job: Job, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from .sources import archive_fault, require_own_folder
 from .verdicts import DATA, Contents, by_probe, judge, published_data
 
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
+# Of what was interrupted.
+_STATES = (".training", ".simulation")
 
 
 def verify(
@@ -111,7 +113,7 @@ def _without_record(places: Iterable[Path], jobs: Mapping[Place, Job]) -> list[s
         for budget in get_args(BudgetName)
         for kind in _ARTIFACTS
         for path in sorted(RESULTS.glob(f"{budget}/*/{kind}/**/*"))
-        if path.is_file() and not path.name.startswith(".") and path.suffix != ".training"
+        if path.is_file() and not path.name.startswith(".") and path.suffix not in _STATES
     ]
     return [
         f"{path}: no record tells how it was made" for path in made if _within(path, places) and str(path) not in known

@@ -1,6 +1,6 @@
 """Run directories: the records of one network, read, checked, and found to be of that network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,20 @@ class RunDirectory:
     def log(self, name: str) -> np.ndarray:
         """A step log as int64 (batches, steps); raises LosslessError as `step_logs.read_log` does."""
         return step_logs.read_log(self.path, name, self.snn)
+
+    def by_logs(self) -> "RunDirectory":
+        """The same run, but with the accuracy, spikes and operations that its step logs say in place of snn.json's.
+
+        Raises LosslessError where a log is missing or malformed, or where it and snn.json contradict each other.
+        """
+        if self.snn is None:
+            return self
+        means = step_logs.read_logs(self.path, self.snn).means(self.snn.images)
+        return replace(self, snn=self.snn.model_copy(update={name: float(mean[-1]) for name, mean in means.items()}))
+
+    def means_by_step(self) -> dict[str, np.ndarray]:
+        """What all four logs say an image comes to after each step, see `StepLogs.means`; raises as `log` does."""
+        return step_logs.read_logs(self.path, self.snn).means(self.snn.images)
 
     def accuracy_by_step(self) -> np.ndarray:
         """Share of the test images predicted right at each time step, float64 (steps,); raises as `log` does."""

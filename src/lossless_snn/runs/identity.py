@@ -1,12 +1,9 @@
 """Which network a record is of."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import Field
-
-from ..config.values import BudgetName, DatasetName, Precision
-from ..config.variants import VARIANT_NAME
+from ..config.values import BudgetName, DatasetName, ExperimentName, Precision
 from ..errors import LosslessError
 from ..files.records import Natural, Record, described
 
@@ -14,8 +11,6 @@ from ..files.records import Natural, Record, described
 UNFINISHED = "is its folder a finished run's?"
 
 
-# A part of paths: no separators or spaces, and as long as file names may be, less what is added to them.
-ExperimentName = Annotated[str, Field(pattern=rf"^{VARIANT_NAME}$", max_length=200)]
 # What trained it: a budget of the experiment, or somebody else's code.
 Origin = Literal[(*get_args(BudgetName), "imported")]
 

@@ -9,6 +9,7 @@ faithful  The published code's: weights, thresholds and bases as 32-bit floats c
           membrane comes within a rounding error of a threshold.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,8 +77,11 @@ class DenseSimulator:
         return torch.from_numpy(array.astype(np.float64)).to(self._device)
 
     @torch.inference_mode()
-    def run(self, pixels: np.ndarray, steps: int) -> Trace:
+    def run(self, pixels: np.ndarray, steps: int, observe: Callable[[Sequence[Tensor]], None] | None = None) -> Trace:
         """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps.
+
+        `observe` is called after each step, up to the first in which no neuron spikes, with the spikes of every
+        spiking layer, (N, C, H, W) each.
 
         In exact arithmetic, raises LosslessError where a membrane may have left the range in which
         64-bit floats are exact.
@@ -90,12 +94,15 @@ class DenseSimulator:
         predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
         injected = self._tensor(pixels) * self._pixel
         for t in range(steps):
-            spikes = injected if t == 0 else torch.zeros_like(injected)
+            spikes, emitted = injected if t == 0 else torch.zeros_like(injected), []
             for population, fan_out in zip(populations, self._fan_out, strict=True):
                 spikes = population.step(spikes)
+                emitted.append(spikes)
                 positive[:, t] += (spikes > 0).sum((1, 2, 3)).cpu()
                 negative[:, t] += (spikes < 0).sum((1, 2, 3)).cpu()
                 operations[:, t] += (spikes.abs() * fan_out).sum((1, 2, 3)).long().cpu()
+            if observe:
+                observe(emitted)
             # Of the counts, not a running sum: rounded, what spikes of both signs add would not cancel out.
             logits = convolve(populations[-1].count, self._readout, self._layers[-1]).flatten(1)
             predictions[:, t:] = logits.argmax(1, keepdim=True).cpu()

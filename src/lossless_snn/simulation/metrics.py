@@ -37,21 +37,15 @@ class Metrics:
         settled_step = np.concatenate(self.settled_step)
         settled = settled_step[settled_step >= 0]
         images = len(settled_step)
-        correct = np.sum(self.accuracy, axis=0)
-        spikes, net, operations = (
-            int(sum(row[-1] for row in rows)) for rows in (self.spike_num, self.spike_collect, self.sop_num)
-        )
+        last = {name: float(mean[-1]) for name, mean in self.step_logs().means(images).items()}
         return {
             "images": images,
-            "accuracy": int(correct[-1]) / images,
-            "time_steps": time_steps(correct),
+            "time_steps": time_steps(np.sum(self.accuracy, axis=0)),
             "settled": len(settled) == images,
             "settled_images": len(settled),
             "settled_step_mean": float(settled.mean()) if len(settled) else None,
             "settled_step_max": int(settled.max()) if len(settled) else None,
-            "positive_spikes_per_image": (spikes + net) / 2 / images,
-            "negative_spikes_per_image": (spikes - net) / 2 / images,
-            "operations_per_image": operations / images,
+            **last,
         }
 
 

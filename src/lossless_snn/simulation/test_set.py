@@ -19,6 +19,7 @@ from ..runs.step_logs import StepLogs, write_simulation
 from . import simulator
 from .certificate import Certificate
 from .metrics import Metrics
+from .state import State, content_sha256
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def simulate_test_set(
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
     source: str | Path = "network",
+    state: Path | None = None,
+    code: str = "",
 ) -> TestSetSimulation:
     """Simulate `images` for `steps` time steps, `batch_size` at a time, and compare every neuron with the ANN's.
 
@@ -80,6 +83,9 @@ def simulate_test_set(
         checkpoint: the trained network, where it is at hand: the network must be its conversion, bit for bit, and
             the certificate says that it was.
         source: where the network came from, for messages and the progress bar.
+        state: where to keep what is simulated so far, in exact arithmetic (the faithful one may round otherwise on
+            another machine): an interrupted simulation goes on from there, and gives the bytes of an uninterrupted one.
+        code: fingerprint of the code, which a state must be of.
 
     Raises:
         LosslessError: where the simulator cannot be had, its numbers would not be exact, or the network is not the
@@ -89,11 +95,15 @@ def simulate_test_set(
         check_conversion(network, checkpoint, source)
     metrics, certificate = Metrics(), Certificate(network)
     run = simulator(network, engine, threads, device, arithmetic).run
-    for batch in batches(len(images), batch_size, f"Simulate {source}"):
+    identity = {"network": network.sha256, "images": content_sha256(images), "steps": steps, "batch_size": batch_size}
+    progress = State(state if arithmetic == "exact" else None, {**identity, "code": code})
+    done = progress.restore(metrics, certificate)
+    for batch in batches(len(images), batch_size, f"Simulate {source}", done):
         pixels, labels = network.data.encoding.integers(images.pixels[batch]), images.labels[batch]
         trace = run(pixels, steps)
         metrics.add(trace, labels)
         certificate.add(pixels, labels, trace)
+        progress.save(metrics, certificate)
     record = SnnRecord(
         **network.metadata.model_dump(include=set(NetworkRecord.model_fields)),
         arithmetic=arithmetic,

@@ -1,14 +1,15 @@
 """Augmentation of training images, a batch at a time, on the device that trains.
 
 Every image is cropped, flipped, shifted in brightness and changed in contrast, independently of all
-others, and then standardised. The random numbers come from the processor: they depend on seed and
-epoch alone, whatever trains.
+others, and then standardised; or, where the recipe has no crop, moved and flipped. The random numbers
+come from the processor: they depend on seed and epoch alone, whatever trains.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..config.recipe import Augmentation
@@ -66,6 +67,8 @@ def draw(recipe: Augmentation, chosen: np.ndarray, images: int, size: tuple[int,
 
 def _offsets(side: int, recipe: Augmentation) -> tuple[int, int]:
     """The first and the last place where a crop may begin."""
+    if recipe.crop is None:
+        return 0, 2 * (recipe.shift or 0)
     last = side - recipe.crop
     if recipe.shift is None:
         return 0, last
@@ -73,16 +76,34 @@ def _offsets(side: int, recipe: Augmentation) -> tuple[int, int]:
     return max(centre - recipe.shift, 0), min(centre + recipe.shift, last)
 
 
+def bordered(inputs: Tensor, recipe: Augmentation) -> Tensor:
+    """Encoded `inputs` (M, C, H, W) with the 0 around them that moves in with the shifts of a recipe without crop."""
+    return F.pad(inputs, [recipe.shift or 0] * 4)
+
+
 def augment(pixels: Tensor, images: Tensor, draws: Draws, recipe: Augmentation) -> Tensor:
-    """The chosen `images` (N,) of 8-bit `pixels` (M, C, H, W), as standardised inputs (N, C, crop, crop), float32."""
-    crop = recipe.crop
-    varied = recipe.brightness > 0 or recipe.contrast != (1.0, 1.0)
-    line = torch.arange(crop, device=pixels.device)
-    rows = draws.top[:, None] + line
-    columns = draws.left[:, None] + torch.where(draws.flipped[:, None], line.flip(0), line)
-    # Indices apart from each other put the channels last: (N, crop, crop, C).
+    """The chosen `images` (N,), varied as drawn.
+
+    Args:
+        pixels: All images: 8-bit ones (M, C, H, W), or encoded ones as `bordered` gives them where `recipe`
+            has no crop.
+        images: Which ones, int64 (N,).
+        draws: What happens to each of them.
+        recipe: How images are varied.
+
+    Returns:
+        Tensor: float32 inputs, channels last in memory: standardised (N, C, crop, crop), or encoded (N, C, H, W).
+    """
+    border = 2 * (recipe.shift or 0)
+    height, width = ((recipe.crop or side - border) for side in pixels.shape[2:])
+    down, along = (torch.arange(size, device=pixels.device) for size in (height, width))
+    rows = draws.top[:, None] + down
+    columns = draws.left[:, None] + torch.where(draws.flipped[:, None], along.flip(0), along)
+    # Indices apart from each other put the channels last: (N, height, width, C).
     values = pixels[images[:, None, None], :, rows[:, :, None], columns[:, None, :]].float()
-    if varied:
+    if recipe.crop is None:
+        return values.permute(0, 3, 1, 2)
+    if recipe.varies_light:
         values += draws.shift[:, None, None, None]
         mean = values.mean((1, 2), keepdim=True)
         values = (values - mean) * draws.contrast[:, None, None, None] + mean

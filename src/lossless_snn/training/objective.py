@@ -13,13 +13,14 @@ class Objective:
 
     With labels y, outputs z and the activations a_l of the layers,
 
-        H(y, z) + activation_penalty mean_l mean(2^k a_l)
+        H(y, z) + activation_penalty mean_l mean((2^k a_l)^p)^(1/p)
 
-    where H is cross-entropy, its labels smoothed, and 2^k a the thresholds that a neuron will pass: its net
-    spike count.
+    where H is cross-entropy, its labels smoothed, 2^k a the thresholds that a neuron will pass, its net spike count,
+    and p `penalty_power`. With p = 1 all spikes count alike. The larger p, the more the largest counts do, which say
+    how many time steps a layer needs.
 
     Args:
-        recipe: Smoothing of the labels, and weight of the activations.
+        recipe: Smoothing of the labels, weight of the activations, and p.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -31,8 +32,15 @@ class Objective:
         for layer in network:
             x = layer(x)
             if self._recipe.activation_penalty and layer is not network[-1]:
-                activity.append(x.float().mean() * 2.0 ** (layer.k or 0))
+                activity.append(_power_mean(x.float(), self._recipe.penalty_power) * 2.0 ** (layer.k or 0))
         loss = F.cross_entropy(x, labels, label_smoothing=self._recipe.label_smoothing)
         if activity:
             loss = loss + self._recipe.activation_penalty * torch.stack(activity).mean()
         return loss, x
+
+
+def _power_mean(activations: Tensor, power: int) -> Tensor:
+    """mean(a^p)^(1/p) of activations that are nowhere below 0, a scalar; 0, with no gradient, where all are 0."""
+    if power == 1:
+        return activations.mean()
+    return activations.pow(power).mean().clamp_min(torch.finfo(torch.float32).tiny).pow(1 / power)

@@ -1,8 +1,6 @@
 """Training, an epoch at a time, resumable after each, the same bytes each time."""
 
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from ..checkpoints import Checkpoint, CheckpointMetadata
@@ -21,6 +18,7 @@ from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import accuracy, encode
 from ..files.digests import sha256
+from ..files.progress import progress
 from ..files.typed import validate
 from ..networks.device import prepare
 from ..networks.quantised import QuantisedNetwork
@@ -142,18 +140,23 @@ def train(
     history: list[EpochRecord] = []
     if resume and state_path.exists():
         history = epochs.restore(state_path, identity)
-    for epoch in range(len(history), epochs.count):
-        started = time.perf_counter()
-        seen = epochs.run(epoch)
-        tested = validate(network)
-        if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(network):
-            raise LosslessError(f"{out}: epoch {epoch + 1} is not finite; lower the learning rate")
-        values = (epoch + 1, *seen, *tested)
-        history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, values, strict=True))))
-        states.save(state_path, network, epochs.optimiser, identity, history)
-        histories.write(history_path, history)
-        seconds = time.perf_counter() - started
-        print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
+    batches = epochs.batches
+    with progress(None, job.title, epochs.count * batches, "batches", initial=len(history) * batches) as bar:
+        for epoch in range(len(history), epochs.count):
+            started = time.perf_counter()
+            seen = epochs.run(epoch, bar)
+            tested = validate(network)
+            if not np.isfinite((*seen, *(value for value in tested if value is not None))).all() or not _finite(
+                network
+            ):
+                raise LosslessError(f"{out}: epoch {epoch + 1} is not finite; lower the learning rate")
+            values = (epoch + 1, *seen, *tested)
+            history.append(EpochRecord(**dict(zip(EpochRecord.model_fields, values, strict=True))))
+            states.save(state_path, network, epochs.optimiser, identity, history)
+            histories.write(history_path, history)
+            seconds = time.perf_counter() - started
+            with tqdm.external_write_mode():
+                print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
 
     histories.write(history_path, history)
     # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
@@ -192,17 +195,25 @@ class _Epochs:
         print(f"{path}: going on after epoch {len(saved.history)}", flush=True)
         return saved.history
 
-    def run(self, epoch: int) -> tuple[float, float, float]:
-        """Train for one epoch; its first learning rate, and the mean loss and the accuracy as seen while training."""
+    @property
+    def batches(self) -> int:
+        """The batches of an epoch."""
+        return self._images.batches
+
+    def run(self, epoch: int, bar: tqdm) -> tuple[float, float, float]:
+        """Train for one epoch; its first learning rate, and the mean loss and the accuracy as seen while training.
+
+        `bar` is moved on with each batch.
+        """
         phase, first = self._phase(epoch)
         if epoch == first:
             self.optimiser = self._job.optimiser(self._network)
-        batches = self._images.batches
+        batches, seed = self.batches, self._job.identity["seed"]
         self._network.train()
         losses = torch.zeros((), dtype=torch.float64, device=self._device)
         correct = torch.zeros((), dtype=torch.int64, device=self._device)
         images = 0
-        for index, (inputs, labels) in enumerate(self._batches(epoch)):
+        for index, (inputs, labels) in enumerate(self._images.epoch(seed, self._job.epochs_before + epoch)):
             loss, logits = self._objective(self._network, inputs, labels)
             loss.backward()
             rate = phase.rate((epoch - first) * batches + index, phase.epochs * batches)
@@ -210,17 +221,9 @@ class _Epochs:
             losses += loss.detach()
             correct += (logits.detach().argmax(1) == labels).sum()
             images += len(labels)
+            bar.update()
         first_rate = phase.rate((epoch - first) * batches, phase.epochs * batches)
         return first_rate, losses.item() / batches, correct.item() / images
-
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return tqdm(
-            self._images.epoch(self._job.identity["seed"], self._job.epochs_before + epoch),
-            f"{self._job.title}, epoch {epoch + 1}/{self.count}",
-            self._images.batches,
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
 
 
 def _validation(images: Images, recipe: Recipe, device: torch.device):

@@ -11,7 +11,7 @@ from ..datasets import Images
 from ..datasets.catalogue import find
 from ..errors import LosslessError
 from ..evaluation.accuracy import encode
-from .augmentation import augment, draw
+from .augmentation import augment, bordered, draw
 
 
 def split(images: Images, recipe: Recipe) -> tuple[Images, Images]:
@@ -41,10 +41,12 @@ class TrainingSet:
     def __init__(self, images: Images, recipe: Recipe, device: torch.device) -> None:
         self._batch_size, self._augmentation = recipe.batch_size, recipe.augmentation
         self._labels = torch.from_numpy(images.labels).to(device)
-        if self._augmentation:
+        self._size = images.pixels.shape[2:]
+        if self._augmentation and self._augmentation.crop:
             self._inputs = torch.from_numpy(images.pixels).to(device)
         else:
-            self._inputs = encode(images.pixels, find(recipe.dataset), device)
+            encoded = encode(images.pixels, find(recipe.dataset), device)
+            self._inputs = bordered(encoded, self._augmentation) if self._augmentation else encoded
 
     @property
     def batches(self) -> int:
@@ -61,8 +63,7 @@ class TrainingSet:
         order = order[: self.batches * self._batch_size]
         chosen = torch.from_numpy(order).to(self._labels.device)
         if self._augmentation:
-            size = tuple(self._inputs.shape[2:])
-            draws = draw(self._augmentation, order, len(self._labels), size, seed, epoch).to(chosen.device)
+            draws = draw(self._augmentation, order, len(self._labels), self._size, seed, epoch).to(chosen.device)
         for start in range(0, len(chosen), self._batch_size):
             place = slice(start, start + self._batch_size)
             images = chosen[place]

@@ -1,6 +1,7 @@
 """The tables of the README: every published value and ours beside it; what the demo gives."""
 
 import csv
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -39,19 +40,45 @@ def headline_table() -> str:
 
 def demo_table() -> str:
     """What `make demo` gives, a row a precision: the columns that say whether anything was lost."""
+    heading, *rows = brief_table(DEMO)
+    lines = [heading, ("---", *["---:"] * (len(heading) - 1)), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def brief_table(path: Path) -> list[tuple[str, ...]]:
+    """The heading and the rows, a precision each, that say whether anything was lost in the results.csv at `path`."""
     heading = ("precision", "ANN (%)", "SNN (%)", "time steps", "neurons that differ")
     rows = [
         (
             _precision(row["precision"], row),
             _percent(row["ann_accuracy"]),
             _percent(row["snn_accuracy"]) if row["snn_accuracy"] else ABSENT,
-            row["time_steps"] or ABSENT,
+            f"{float(row['time_steps']):g}" if row["time_steps"] else ABSENT,
             _differing(row, millions=False),
         )
-        for row in _read(DEMO)
+        for row in _read(path)
     ]
-    lines = [heading, ("---", *["---:"] * (len(heading) - 1)), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return [heading, *rows]
+
+
+def aligned(rows: list[tuple[str, ...]]) -> str:
+    """Rows as lines for a terminal: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    pairs = [list(zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(
+        "  ".join([f"{first:{width}}", *(f"{cell:>{size}}" for cell, size in rest)]).rstrip()
+        for (first, width), *rest in pairs
+    )
+
+
+def main() -> None:
+    """Print the brief table of the results in a folder, and where all that was made is."""
+    folder = Path(sys.argv[1])
+    table = aligned(brief_table(folder / "tables" / "results.csv"))
+    print(f"\n{table}\n")
+    if MARK in table:
+        print(f"{MARK}: some images still spike at the last time step; neurons differ in these images alone.")
+    print(f"More columns: {folder}/tables/results.md. Figures: {folder}/figures/. In a browser: make report.")
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
@@ -125,3 +152,7 @@ def _differing(own: Row | None, millions: bool = True) -> str:
         return ABSENT
     compared = float(own["neurons_compared"])
     return f"{float(own['mismatches']):,.0f} of " + (f"{compared / 1e6:,.0f} M" if millions else f"{compared:,.0f}")
+
+
+if __name__ == "__main__":
+    main()

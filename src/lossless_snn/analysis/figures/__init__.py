@@ -1,3 +1,12 @@
 """One module a figure, each with a function `draw(results, style)`; `options` and `style` are for all of them."""
 
-FIGURES = ("accuracy_speed", "sparsity", "sops", "energy", "noise", "negative_spikes")
+FIGURES = (
+    "accuracy_speed",
+    "sparsity",
+    "sops",
+    "energy",
+    "training_curves",
+    "noise",
+    "negative_spikes",
+    "certified_peers",
+)

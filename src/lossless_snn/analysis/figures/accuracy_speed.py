@@ -16,6 +16,7 @@ from .style import INK, MUTED, ROUND, add_legend, line_styles, new_figure
 
 _FP32 = {"color": INK, "linestyle": "-", "linewidth": 1}
 _FP32_PUBLISHED = {"color": MUTED, "linestyle": ":", "linewidth": 1.4}
+_PUBLISHED_CURVE = {"color": MUTED, "linestyle": "-", "linewidth": 0.8}
 # Accuracies that are further apart than this, in points, need no close view.
 _WIDE = 50
 
@@ -23,10 +24,12 @@ _WIDE = 50
 def draw(results: Results, style: FigureStyle) -> Figure:
     """Above, the accuracies that the networks end with; below, the whole rise; one panel where they are far apart.
 
-    A filled marker stands where an accuracy becomes final, a hollow one where it was published to.
+    A filled marker stands where an accuracy becomes final, a hollow one where it was published to; a thin line is
+    a published log.
     """
     subtitle = captions.figure_subtitle(results, captions.RANGE)
-    figure = new_figure(style, "Accuracy of the spiking networks over time", subtitle, captions.footnotes(results))
+    notes = [*captions.footnotes(results), *captions.accuracy_deviations(results)]
+    figure = new_figure(style, "Accuracy of the spiking networks over time", subtitle, notes)
     lines = line_styles(list(results.accuracy_curves["precision"].unique()), style.palette)
     curves = {
         precision: mean_and_spread(curve, "time_step", "range")
@@ -42,6 +45,9 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         axes.set_ylabel("accuracy (%)")
         for precision, curve in curves.items():
             draw_curve(axes, curve, **{**lines[precision], "marker": "", "linewidth": 1.7})
+            if precision in results.published_logs:
+                theirs = results.published_logs[precision].means(results.first.test_set)["accuracy"]
+                axes.plot(range(1, len(theirs) + 1), 100 * theirs, **_PUBLISHED_CURVE)
     close, last = panels[0], panels[-1]
     close.set_ylim(limits)
     steps = max([curve.index.max() for curve in curves.values()])

@@ -2,8 +2,14 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+from ...config.figure_style import FigureStyle
+
+_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
 from ..statistics import interval
 
@@ -28,3 +34,28 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, **line: Any) -> None:
     """Draw what `mean_and_spread` gives."""
     axes.plot(curve.index, curve["mean"], **line)
     axes.fill_between(curve.index, curve["least"], curve["most"], color=line["color"], alpha=0.2, linewidth=0)
+
+
+def errors_axis(axes: Axes, highest: float, images: int, steps: int, style: FigureStyle) -> None:
+    """Accuracies (%) on a logarithmic axis of the errors that are left, over time steps on a logarithmic one.
+
+    Where no image is wrong, half an image is drawn as wrong. `highest` is the highest accuracy.
+    """
+    least = 50 / images
+    steps_axis(axes, steps, style)
+    axes.set_yscale(
+        "function", functions=(lambda y: -np.log10(np.maximum(100 - y, least)), lambda y: 100 - 10.0 ** -np.asarray(y))
+    )
+    axes.set_ylim(0, 100 - max(0.7 * (100 - highest), least))
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if tick <= axes.get_ylim()[1]]))
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def steps_axis(axes: Axes, steps: int, style: FigureStyle) -> None:
+    """Time steps from 1 to `steps` on a logarithmic axis."""
+    axes.set_xscale("log")
+    axes.set_xlim(1, max(steps, 2))
+    ticks = (1, 10, 100) if style.narrow else (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    axes.xaxis.set_major_locator(FixedLocator([step for step in ticks if step <= steps]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())

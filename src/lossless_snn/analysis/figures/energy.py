@@ -11,6 +11,7 @@ from .style import new_figure
 
 def draw(results: Results, style: FigureStyle) -> Figure:
     """A pair of bars a precision, ours and from the published operations, and the ANN's energy as a line."""
+    results = results.by_logs()
     title = "Energy of the spiking networks, estimated from their operations, and their share of the ANN's"
     notes = [f"{results.energies.terms}.", *captions.footnotes(results)]
     figure = new_figure(style, title, captions.figure_subtitle(results), notes)

@@ -1,11 +1,9 @@
 """What negative spikes buy: accuracy over time of one network with three kinds of neuron, a panel a precision."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from ...config.figure_style import FigureStyle
 from ...runs.neurons import NEURONS
@@ -13,7 +11,7 @@ from .. import captions
 from ..comparison import load_comparison
 from ..results import Results
 from ..statistics import LEAST_SEEDS
-from .curves import draw_curve, mean_and_spread
+from .curves import draw_curve, errors_axis, mean_and_spread
 from .style import INK, colours, new_figure
 
 _NAMES = {
@@ -23,7 +21,6 @@ _NAMES = {
 }
 _DASHES = dict(zip(NEURONS, ("-", (0, (1.2, 1.2)), (0, (5, 1.5))), strict=True))
 _ANN = {"color": INK, "linestyle": "-", "linewidth": 0.8}
-_TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
 
 def draw(results: Results, style: FigureStyle) -> Figure:
@@ -55,7 +52,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         axes.label_outer()
     panels[len(panels) // 2].set_xlabel("time step")
     first.set_ylabel("accuracy (%)")
-    _scale(first, highest, images, steps, style)
+    errors_axis(first, highest, images, steps, style)
     handles = [Line2D([], [], color=palette[n], linestyle=_DASHES[n], linewidth=1.8, label=_NAMES[n]) for n in NEURONS]
     handles.append(Line2D([], [], label="the ANN", **_ANN))
     key.set_axis_off()
@@ -83,20 +80,3 @@ def _panel(axes: Axes, comparison: pd.DataFrame, palette: dict[str, tuple]) -> f
         draw_curve(axes, curve, color=palette[neuron], linestyle=_DASHES[neuron], linewidth=1.8)
         highest = max(highest, curve[["mean", "most"]].max(axis=None))
     return highest
-
-
-def _scale(axes: Axes, highest: float, images: int, steps: int, style: FigureStyle) -> None:
-    """Both axes, shared by all panels. Where no image is wrong, half an image is drawn as wrong."""
-    least = 50 / images
-    axes.set_xscale("log")
-    axes.set_xlim(1, max(steps, 2))
-    ticks = (1, 10, 100) if style.narrow else (1, 2, 5, 10, 20, 50, 100, 200, 500)
-    axes.xaxis.set_major_locator(FixedLocator([step for step in ticks if step <= steps]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_yscale(
-        "function", functions=(lambda y: -np.log10(np.maximum(100 - y, least)), lambda y: 100 - 10.0 ** -np.asarray(y))
-    )
-    axes.set_ylim(0, 100 - max(0.7 * (100 - highest), least))
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if tick <= axes.get_ylim()[1]]))
-    axes.yaxis.set_major_formatter("{x:g}")

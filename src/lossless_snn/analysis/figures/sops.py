@@ -11,6 +11,7 @@ from .style import new_figure
 
 def draw(results: Results, style: FigureStyle) -> Figure:
     """A pair of bars a precision, ours and published, and the ANN's operations as a line."""
+    results = results.by_logs()
     title = "Computing operations of the spiking networks, and their share of the ANN's"
     figure = new_figure(style, title, captions.figure_subtitle(results), captions.footnotes(results))
     axes = figure.subplots()

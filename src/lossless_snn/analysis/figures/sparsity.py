@@ -11,6 +11,7 @@ from .style import MUTED, new_figure
 
 def draw(results: Results, style: FigureStyle) -> Figure:
     """A pair of bars a precision, ours and published: positive spikes to the right, negative ones to the left."""
+    results = results.by_logs()
     title = "Firing sparsity: spikes of the whole network for one image"
     figure = new_figure(style, title, captions.figure_subtitle(results), captions.footnotes(results))
     axes = figure.subplots()

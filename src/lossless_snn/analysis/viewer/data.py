@@ -9,6 +9,7 @@ from ...config.energy import OperationEnergies
 from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import Images
 from ...errors import LosslessError
+from ...files.progress import progress
 from ...networks.notation import ann_operations
 from ...simulation.certificate import grid_activations
 from .choice import Choice
@@ -41,6 +42,9 @@ def page_data(
     """
     check_comparable(networks)
     first, data = networks[0].metadata, networks[0].data
+    pairs = [(choice, network) for choice in choices for network in networks]
+    shown = progress(pairs, f"Images of {first.experiment}", unit="runs")
+    runs = [_run(network, images, choice.index, steps) for choice, network in shown]
     names = getattr(data, "class_names", None) or [str(label) for label in range(data.classes)]
     return {
         "experiment": first.experiment,
@@ -58,7 +62,7 @@ def page_data(
         "layers": [{"token": layer.token, "shape": list(layer.out_shape)} for layer in networks[0].layers[:-1]],
         "networks": [_network(network) for network in networks],
         "images": [_image(images, choice) for choice in choices],
-        "runs": [[_run(network, images, choice.index, steps) for network in networks] for choice in choices],
+        "runs": [runs[start : start + len(networks)] for start in range(0, len(runs), len(networks))],
     }
 
 

@@ -26,6 +26,10 @@ def command(dataset: str, local: Path | None) -> None:
     """Make the files of DATASET present below data/, from the first source that has them.
 
     DATASET is a built-in data set, or NAME of config/datasets/NAME.yaml, whose pictures are decoded.
+
+    \b
+    Example:
+        lossless-snn fetch mnist --local /data
     """
     origins = retrieve(dataset, DESTINATION, local)
     folder = DESTINATION / find(dataset).folder

@@ -22,7 +22,9 @@ from ...options import device_option, local_option, threads_option
 def command(checkpoint, out, limit, threads, device, local) -> None:
     """Write the class that CHECKPOINT's network predicts for each test image, in 64-bit floats, beside its label.
 
-    Example: lossless-snn predict results/quick/digits-lenet/checkpoints/k1/seed0.safetensors --out predictions.csv
+    \b
+    Example:
+        lossless-snn predict results/quick/digits-lenet/checkpoints/k1/seed0.safetensors --out predictions.csv
     """
     trained = Checkpoint.load(checkpoint)
     images = load(trained.metadata.recipe.dataset, "test", local=local)[:limit]

@@ -7,13 +7,13 @@ import click
 from ....config.parameters import training_recipe
 from ....provenance.code.entries import command_code
 from ....training.training import Job, train
-from ...options import budget_option, device_option, local_option, precision_option, threads_option
+from ...options import budget_option, device_option, experiments, local_option, precision_option, threads_option
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiments)
 @precision_option
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first weights and of the batches.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Checkpoint to write.")
 @budget_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in place of the budget's.")
@@ -32,7 +32,12 @@ from ...options import budget_option, device_option, local_option, precision_opt
 @device_option
 @local_option
 def command(experiment, precision, seed, out, budget, epochs, resume, history, initial, threads, device, local) -> None:
-    """Train EXPERIMENT's network at one precision and write its checkpoint."""
+    """Train EXPERIMENT's network at one precision and write its checkpoint.
+
+    \b
+    Example:
+        lossless-snn train digits-lenet --precision k1 --seed 0 --out k1.safetensors
+    """
     recipe = training_recipe(experiment, budget, precision, epochs)
     identity = {
         "experiment": experiment,

@@ -18,6 +18,10 @@ def command(file: str, epochs: int, images: int | None) -> None:
 
     Both train the first epochs of the same job, apart from each other; every byte of what they give is compared. If it
     is the same, `make restore` and `make verify` accept what the old code made, and say by what.
+
+    \b
+    Example:
+        lossless-snn equivalent results/paper/mnist-lenet/checkpoints/k1/seed0.safetensors --epochs 2
     """
     path = os.path.relpath(file)
     found = Records().made(path)

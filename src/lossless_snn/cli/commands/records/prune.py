@@ -8,7 +8,12 @@ from ....provenance.sources import archives
 
 @click.command()
 def command() -> None:
-    """Remove archives of sources that no record in results/ names any more. Not while jobs run."""
+    """Remove archives of sources that no record in results/ names any more. Not while jobs run.
+
+    \b
+    Example:
+        lossless-snn prune
+    """
     records = Records()
     named = {records[place]["code"] for place in records.places(record_files())}
     kept = archives()

@@ -17,12 +17,18 @@ def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
     """Run COMMAND, any other of this program, and record it as JOB: what the workflow's rules do.
 
     JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's.
+
+    \b
+    Example:
+        lossless-snn record '{"rule": ...}' convert k1.safetensors --out k1.snn.safetensors
     """
     try:
         described = Job.parsed(job, words)
     except ValueError as error:
         raise LosslessError(f"record: JOB is no description of a job: {error}") from None
-    with recording(described):
+    with recording(described) as has_to_run:
+        if not has_to_run:
+            return
         status = context.find_root().command.main(list(words), "lossless-snn", standalone_mode=False)
         if status:
             sys.exit(status)

@@ -1,5 +1,6 @@
 """`lossless-snn verify`."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,17 +9,24 @@ import click
 
 from ....provenance.jobs import RESULTS
 from ....provenance.verification import report, verify
+from ...options import json_option
 
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same.")
-def command(places: tuple[Path, ...], strict: bool) -> None:
+@json_option
+def command(places: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     """Hash again all that the records at or below PLACES (results/ if none is given) name.
 
     A line for each file that is missing, altered, or made by other code. Whether parameters are
-    those of the present configuration only the workflow can tell: `make verify` asks it.
+    those of the present configuration only the workflow can tell: `make verify` asks it. The exit status is 1 if
+    there is any fault.
+
+    \b
+    Example:
+        lossless-snn verify results/paper/mnist-lenet
     """
     faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,), strict=strict)
-    click.echo(report(faults, checked))
+    click.echo(json.dumps({"faults": faults, "checked": checked}, indent=2) if as_json else report(faults, checked))
     sys.exit(bool(faults))

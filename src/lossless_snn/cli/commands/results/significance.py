@@ -19,6 +19,10 @@ def command(runs, out, published, energy) -> None:
 
     Writes the tests over seeds as CSV, mcnemar.csv and a Markdown table beside it. Each run needs its predictions.csv
     (`lossless-snn predict`). It says what it finds, whichever way that is.
+
+    \b
+    Example:
+        lossless-snn significance results/paper/mnist-lenet/logs/*/seed* --out significance.csv
     """
     results = load_results(runs, published, energy)
     write_significance(results, out)

@@ -20,7 +20,12 @@ from ...results_options import energy_option, formats_option, published_option, 
 @published_option
 @energy_option
 def command(runs, out, style, formats, published, energy) -> None:
-    """Write the results of several experiments' runs as one table (CSV, Markdown beside it) and one figure."""
+    """Write the results of several experiments' runs as one table (CSV, Markdown beside it) and one figure.
+
+    \b
+    Example:
+        lossless-snn summary results/paper/*/logs/*/seed0 --out summary.csv
+    """
     experiments = load_all(runs, published, energy)
     figure = render(partial(draw_summary, experiments), style, out.stem, formats)
     write_together(out.parent, summary_tables(experiments, out.stem) | figure)

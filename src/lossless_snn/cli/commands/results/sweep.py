@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ....analysis.figures.style import render
-from ....analysis.figures.sweep import draw
+from ....analysis.sweep_figure import draw
 from ....analysis.sweeps import sweep_table, write_sweep
 from ....config.energy import read_energies
 from ....config.sweep import SweepFigure, load_sweep, sweep_points
@@ -31,7 +31,9 @@ def command(name, out, figure, y, x, results, formats, energy) -> None:
 
     `snakemake sweep_NAME` makes the runs, the table and the figures.
 
-    Example: lossless-snn sweep digits-width --figure accuracy --y snn_accuracy --x precision
+    \b
+    Example:
+        lossless-snn sweep digits-width --figure accuracy --y snn_accuracy --x precision
     """
     if bool(figure) != bool(y and x) or not (out or figure):
         raise LosslessError("sweep: give --out for the table, or --figure, --y and --x for a figure")

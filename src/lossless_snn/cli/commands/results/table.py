@@ -19,5 +19,9 @@ def command(runs, out, published, energy) -> None:
 
     Beside it come results.md for people, metrics.json with the main numbers, and the curves
     accuracy_by_step.csv and training.csv.
+
+    \b
+    Example:
+        lossless-snn table results/quick/digits-lenet/logs/*/seed0 --out tables/results.csv
     """
     write_tables(load_results(runs, published, energy), out)

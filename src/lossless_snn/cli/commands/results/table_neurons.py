@@ -15,5 +15,10 @@ from ...results_options import energy_option, published_option, runs_argument
 @published_option
 @energy_option
 def command(runs, out, published, energy) -> None:
-    """Write what `compare-neurons` gave for one experiment's runs as CSV, and as Markdown beside it."""
+    """Write what `compare-neurons` gave for one experiment's runs as CSV, and as Markdown beside it.
+
+    \b
+    Example:
+        lossless-snn table-neurons results/paper/mnist-lenet/logs/*/seed* --out negative_spikes.csv
+    """
     write_comparison_table(load_results(runs, published, energy), out)

@@ -30,11 +30,13 @@ def command(networks, out, count, indices, steps, energy, local) -> None:
     The page is one file that needs no network. Without --image it shows an image that is predicted wrong,
     one that needs negative spikes, where there are such, and the first images of other classes.
 
-    Example: lossless-snn viewer results/quick/digits-lenet/checkpoints/k*/seed0.snn.safetensors --out viewer.html
+    \b
+    Example:
+        lossless-snn viewer results/quick/digits-lenet/checkpoints/k*/seed0.snn.safetensors --out viewer.html
     """
     energies, spiking = read_energies(energy), [SpikingNetwork.load(path) for path in networks]
     check_comparable(spiking)
     images = load(spiking[0].metadata.dataset, "test", local=local)
     choices = named(indices, images) if indices else choose(spiking, images, count, steps)
     size = write_page(page_data(spiking, images, choices, energies, steps), out)
-    print(f"{out}: {len(choices)} images at {len(spiking)} precisions, {size / 1e6:.1f} MB")
+    click.echo(f"{out}: {len(choices)} images at {len(spiking)} precisions, {size / 1e6:.1f} MB")

@@ -25,7 +25,12 @@ CALIBRATION_IMAGES = 1000
 @threads_option
 @local_option
 def command(snn, out, steps, batch_size, limit, threads, local) -> None:
-    """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv."""
+    """Simulate SNN with its own neuron, without negative spikes, and with the usual neuron; write neurons.csv.
+
+    \b
+    Example:
+        lossless-snn compare-neurons k1.snn.safetensors --out logs/ --steps 100 --limit 1000
+    """
     network = SpikingNetwork.load(snn)
     if steps is None or batch_size is None or limit is None:
         defaults = comparison_options(network.metadata.experiment)

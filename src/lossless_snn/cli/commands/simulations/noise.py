@@ -1,14 +1,13 @@
 """`lossless-snn noise`."""
 
-import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from ....checkpoints.checkpoint import Checkpoint
 from ....datasets import load
 from ....evaluation.noise import RATIOS, robustness
+from ....files.progress import progress
 from ....networks.device import prepare
 from ....runs import noise
 from ...options import device_option, local_option, threads_option
@@ -22,11 +21,16 @@ from ...options import device_option, local_option, threads_option
 @device_option
 @local_option
 def command(checkpoint, out, seeds, threads, device, local) -> None:
-    """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio."""
+    """Test CHECKPOINT's network on noisy test images; write its accuracy at each noise ratio.
+
+    \b
+    Example:
+        lossless-snn noise k1.safetensors --out noise.csv --seeds 5
+    """
     trained, target = Checkpoint.load(checkpoint), prepare(device, threads)
     images = load(trained.metadata.recipe.dataset, "test", local=local)
     tests = robustness(trained, images, seeds, target)
-    rows = list(tqdm(tests, "tests", total=seeds * len(RATIOS), disable=not sys.stderr.isatty()))
+    rows = list(progress(tests, f"Noise on {checkpoint}", seeds * len(RATIOS), "tests"))
     noise.write(out, rows)
     accuracies = [[row.accuracy for row in rows if row.ratio == ratio] for ratio in RATIOS]
     means = (f"{sum(shares) / seeds:.2%} at {ratio:g}" for ratio, shares in zip(RATIOS, accuracies, strict=True))

@@ -1,0 +1,22 @@
+"""`lossless-snn table-steps`."""
+
+from pathlib import Path
+
+import click
+
+from ....analysis.results import load_results
+from ....analysis.tables.steps import write_step_tables
+from ...results_options import energy_option, published_option, runs_argument
+
+
+@click.command()
+@runs_argument
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The CSV file to write.")
+@published_option
+@energy_option
+def command(runs, out, published, energy) -> None:
+    """Write one experiment's runs beside published step logs as CSV, and the largest deviations as Markdown beside it.
+
+    Published logs lie beside the published values, in published/EXPERIMENT/PRECISION/: the four log files, no other.
+    """
+    write_step_tables(load_results(runs, published, energy), out)

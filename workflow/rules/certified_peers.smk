@@ -1,0 +1,68 @@
+CERTIFIED = LOGS + "/certified.csv"
+CERTIFIED_TABLE = "results/{budget}/{experiment}/tables/certified_peers"
+
+
+def certified_logs(wildcards):
+    """Judgements of all spiking networks that are asked for, of the first seed."""
+    precisions = [precision for precision in settings.precisions if precision != "fp32"]
+    return expand(CERTIFIED, precision=precisions, seed=seeds(wildcards)[0], **wildcards)
+
+
+def certified_steps(wildcards):
+    """Time steps of every implementation."""
+    return comparison_options(wildcards)[0]
+
+
+rule certify_peers:
+    input:
+        data_files,
+        # The libraries, and their versions.
+        peers="requirements/peers.lock",
+        spiking=SPIKING,
+    output:
+        CERTIFIED,
+    log:
+        JOB_LOG % "certify-peers",
+    wildcard_constraints:
+        precision="k[0-9]+",
+    threads: settings.threads.simulate
+    resources:
+        mem_mb=6000,
+        runtime=12 * 60,
+    params:
+        **recorded("certify-peers", steps=certified_steps, images=settings.certified_peers.images, dataset=dataset),
+        folder=subpath(output[0], parent=True),
+    message:
+        "Judge implementations at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} certify-peers {input.spiking} --out {params.folder} --steps {params.steps}"
+        " --limit {params.images} --threads {settings.threads.simulate} 2>&1 | tee {log}"
+
+
+rule table_certified:
+    input:
+        measures,
+        certified_logs,
+        published=PUBLISHED,
+    output:
+        csv=report(
+            CERTIFIED_TABLE + ".csv",
+            caption="../report/certified_peers.rst",
+            category="{experiment}",
+            subcategory="{budget}",
+            labels={"what": "table of implementations judged"},
+        ),
+        md=CERTIFIED_TABLE + ".md",
+    log:
+        "results/{budget}/{experiment}/jobs/table-certified.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        **recorded("table-certified", runs=run_folders, dataset=dataset, compared_with=compared_with),
+    message:
+        "Tabulate the implementations judged ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} table-certified {params.runs} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
