@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from ...config.figure_style import FigureStyle
+from ..statistics import interval
 
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
