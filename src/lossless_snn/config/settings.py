@@ -76,10 +76,6 @@ class Figures(Strict):
     summary: FigureStyle = FigureStyle()
 
 
-OnRequest = Literal["noise", "negative_spikes", "certified_peers"]
-"""Figures that are made on request."""
-
-
 def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:
     if lacking := {"svg", "png"}.difference(formats):
         raise ValueError(f"lacks {', '.join(sorted(lacking))} (report and pages show SVG and PNG)")
