@@ -78,5 +78,5 @@ rule table_activity:
     message:
         "Tabulate energy and activity ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} table-activity {params.runs} --out {params.folder}"
+        "lossless-snn record {params.job:q} table-activity {params.words} --out {params.folder}"
         " --published {input.published} --energy {ENERGY} > {log} 2>&1"
