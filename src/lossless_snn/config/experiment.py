@@ -14,13 +14,8 @@ from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
-<<<<<<< HEAD
 from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
-=======
-from .recipe import Augmentation, Muon, Phase, Recipe
 from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
->>>>>>> hard
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
