@@ -3,7 +3,7 @@ ACTIVITY_TABLES = "results/{budget}/{experiment}/tables/"
 
 # Beside what `energies` has: what integers and memory cost.
 hardware_energies = json.dumps(
-    [json.loads(energies), (costs := read_energies().hardware) and json.loads(costs.model_dump_json())]
+    [json.loads(energies), (hardware := read_energies().hardware) and json.loads(hardware.model_dump_json())]
 )
 
 
