@@ -10,7 +10,9 @@ import re
 from ..errors import LosslessError
 from .geometry import Layer, Padding, Shape, strided
 
-_TOKEN = re.compile(r"(?P<filters>[1-9]\d*)C(?P<kernel>[1-9]\d*)|P(?P<pool>[1-9]\d*)|(?P<units>[1-9]\d*)", re.ASCII)
+_TOKEN = re.compile(
+    r"(?P<filters>[1-9]\d{0,8})C(?P<kernel>[1-9]\d{0,8})|P(?P<pool>[1-9]\d{0,8})|(?P<units>[1-9]\d{0,8})", re.ASCII
+)
 _VALID: Padding = ((0, 0), (0, 0))
 
 
