@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -37,6 +37,17 @@ class InputIntegers(Record):
     signed: bool
 
 
+class Widths(Record):
+    """Bits of weights and of stored membranes, signs included, and what happens where a membrane does not fit.
+
+    The first layer's membranes, sums of weights times pixels, have as many bits more as the largest pixel has.
+    """
+
+    weight_bits: Annotated[int, Field(ge=2, le=24)]
+    membrane_bits: Annotated[int, Field(ge=2, le=MEMBRANE_BITS)]
+    overflow: Literal["refuse", "saturate"]
+
+
 class GraphMetadata(Record):
     """What a network is that was converted from a person's own module: its graph, inputs, and where it came from.
 
@@ -49,6 +60,7 @@ class GraphMetadata(Record):
     source: Annotated[str, Field(max_length=200)]
     source_sha256: Sha256
     readout_exponent: ReadoutExponent
+    widths: Widths | None = None
 
 
 class SpikingMetadata(Architecture):
@@ -60,6 +72,8 @@ class SpikingMetadata(Architecture):
     seed: Natural | None
     readout_exponent: ReadoutExponent
     checkpoint_sha256: Sha256
+    widths: Widths | None = None
+    """Of a network that was made narrower than conversion gives it."""
 
     @model_validator(mode="after")
     def _has_levels(self) -> "SpikingMetadata":
@@ -133,6 +147,21 @@ class SpikingNetwork:
         """Level of the quantiser; None where all layers have their own."""
         return self.metadata.k
 
+    def membrane_bits(self, index: int) -> int:
+        """Bits of the stored membranes of spiking layer `index`, from 0."""
+        if self.metadata.widths is None:
+            return MEMBRANE_BITS
+        return self.metadata.widths.membrane_bits + (self._pixel_bits if index == 0 else 0)
+
+    @property
+    def saturates(self) -> bool:
+        """Whether membranes stay at the largest value where they would not fit."""
+        return self.metadata.widths is not None and self.metadata.widths.overflow == "saturate"
+
+    @property
+    def _pixel_bits(self) -> int:
+        return self.inputs.peak.bit_length()
+
     @property
     def graph(self) -> Graph:
         return self.metadata.graph
@@ -172,9 +201,10 @@ class SpikingNetwork:
     def content(self) -> dict[str, Any]:
         """The metadata as the file has it: with a digest over the tensors and all else."""
         metadata = self.metadata.model_dump()
-        # Networks without one have the bytes that they had before there were bounds.
-        if metadata.get("upper_bound", 0) is None:
-            del metadata["upper_bound"]
+        # As files have it that know of neither.
+        for name in ("upper_bound", "widths"):
+            if metadata.get(name, 0) is None:
+                del metadata[name]
         return {**metadata, _DIGEST: tensors_sha256(KIND, self.tensors(), metadata)}
 
     def tensors(self) -> dict[str, np.ndarray]:

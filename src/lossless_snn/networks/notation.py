@@ -11,7 +11,9 @@ from ..errors import LosslessError
 from .geometry import Layer, Padding, Shape, strided
 
 _TOKEN = re.compile(
-    r"(?P<filters>[1-9]\d*)C(?P<kernel>[1-9]\d*)(?P<padding>[sv]?)|P(?P<pool>[1-9]\d*)|(?P<units>[1-9]\d*)", re.ASCII
+    r"(?P<filters>[1-9]\d{0,8})C(?P<kernel>[1-9]\d{0,8})(?P<padding>[sv]?)|P(?P<pool>[1-9]\d{0,8})|"
+    r"(?P<units>[1-9]\d{0,8})",
+    re.ASCII,
 )
 _VALID: Padding = ((0, 0), (0, 0))
 

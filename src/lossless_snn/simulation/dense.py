@@ -91,6 +91,8 @@ class DenseSimulator:
         self._hidden, readout, offset, self._pixel = _NUMBERS[arithmetic](network)
         self._readout, self._readout_offset = self._tensor(readout), self._tensor(offset)
         self._fan_out = [self._tensor(fan_out) for fan_out in self._graph.fan_out]
+        bits = (network.membrane_bits(index) for index in range(len(network.hidden)))
+        self._saturates_at = [2.0 ** (width - 1) if network.saturates else None for width in bits]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.astype(np.float64)).to(self._device)
@@ -141,11 +143,14 @@ class DenseSimulator:
 
     def _units(self, images: int) -> "list[_Unit]":
         """What simulates each node, at step 0."""
-        constants = iter(self._hidden)
+        hidden = zip(self._hidden, self._saturates_at, strict=True)
+
+        def neurons(name: str, layers: tuple[Layer, ...]) -> _Population:
+            constants, saturates_at = next(hidden)
+            return _Population(name, layers, constants, self._tensor, self._floor, images, saturates_at)
+
         return [
-            _Pool(node, layers[0], images, self._device)
-            if isinstance(node, Pooling)
-            else _Population(node.name, layers, next(constants), self._tensor, self._floor, images)
+            _Pool(node, layers[0], images, self._device) if isinstance(node, Pooling) else neurons(node.name, layers)
             for node, layers in zip(self._graph.nodes, self._graph.geometry, strict=False)
         ]
 
@@ -169,7 +174,8 @@ class _Unit(Protocol):
 class _Population:
     """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W).
 
-    Below `floor`, which is -inf where there are none, they emit negative spikes; above the upper stop none.
+    Below `floor`, which is -inf where there are none, they emit negative spikes; above the upper stop none. V - Q stays
+    within +-`saturates_at`.
     """
 
     def __init__(
@@ -180,7 +186,9 @@ class _Population:
         tensor: Callable[[np.ndarray], Tensor],
         floor: float,
         images: int,
+        saturates_at: float | None = None,
     ) -> None:
+        self._saturates_at = saturates_at
         self._name, self._layers, self._floor, self._upper_stop = name, layers, floor, constants.upper_stop
         self._weights = [tensor(weight) for weight in constants.weights]
         self._threshold, self._base = (tensor(a)[:, None, None] for a in (constants.threshold, constants.base))
@@ -197,11 +205,18 @@ class _Population:
             reached = values.flatten(1).any(1)
             if reached.any():
                 self._membrane[reached] += convolve(values[reached], weight, layer)
+        if self._saturates_at:
+            self._saturate()
         spikes = self._spikes()
         self._shadow += spikes * self._threshold
         self.count += spikes
         self.peak = torch.maximum(self.peak, self.count.amax((0, 2, 3)))
         return spikes
+
+    def _saturate(self) -> None:
+        # The base is half-odd, and so is V - Q, whose integer is the one below.
+        most = self._saturates_at - 0.5
+        self._membrane = self._shadow + (self._membrane - self._shadow).clamp(-most, most)
 
     def _spikes(self) -> Tensor:
         """s = +1 if d > theta and n below the upper stop, -1 if d < floor, else 0, with d = max(V, b) - Q."""

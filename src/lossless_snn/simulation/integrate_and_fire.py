@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ..conversion.spiking_network import SpikingLayer, SpikingNetwork
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
 from ..networks.quantised import convolve
 from .trace import Trace
 
