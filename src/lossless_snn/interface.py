@@ -378,9 +378,8 @@ def _integers(network: SpikingNetwork, images: Tensor) -> np.ndarray:
     values = images.detach().cpu().double()
     values = values[:, :, None, None] if images.ndim == 2 else values
     if values.shape[1:] != shape or not len(values):
-        raise LosslessError(
-            f"images: of shape {tuple(images.shape)}, the network takes (N, {', '.join(map(str, shape))})"
-        )
+        expected = ", ".join(map(str, shape))
+        raise LosslessError(f"images: of shape {tuple(images.shape)}, but the network takes (N, {expected})")
     integers = torch.round(values * 2.0**inputs.bits)
     least = -inputs.peak if inputs.signed else 0
     if not ((integers >= least) & (integers <= inputs.peak)).all():
