@@ -126,6 +126,9 @@ def _steps(
             spiked = fired * theta
             spikes.append(fired.numpy())
         yield spikes
+        if once and not any(fired.any() for fired in spikes):
+            # Nothing arrives any more, and nothing is due.
+            return
 
 
 def encode(network: SpikingNetwork, pixels: np.ndarray) -> Tensor:
