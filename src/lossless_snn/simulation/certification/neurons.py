@@ -111,11 +111,9 @@ def _steps(
     membranes, counts = [], []
     for t in range(steps):
         spikes, spiked = [], first
+        injected = first if t == 0 or later is None else torch.zeros_like(first)
         for index, (layer, theta) in enumerate(zip(later if later and t else layers, thresholds, strict=True)):
-            if index == 0:
-                received = torch.zeros_like(first) if later and t else first
-            else:
-                received = layer(spiked)
+            received = layer(spiked) if index else injected
             if t == 0:
                 membranes.append(torch.full_like(received, initial * theta))
                 counts.append(torch.zeros_like(received))
