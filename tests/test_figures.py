@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from itertools import pairwise
@@ -140,11 +141,24 @@ def test_noise_lines_and_bands(results):
     lines = [[list(values) for values in line.get_data()] for line in figure.axes[0].lines]
     # FP32 and k0 of two seeds, k1 of one, all with the same tests
     assert lines == [[[0, 0.5, 1], pytest.approx([80, 70, 40])]] * 3
-    band = figure.axes[0].collections[2].get_paths()[0].vertices[:, 1]
-    # k1: draws of 20 and 60, each 20 from their mean 40, below; of 60 and 80, each 10 from 70, above
-    assert (band.min(), band.max()) == pytest.approx((40 - 800**0.5, 70 + 200**0.5))
+    # Both seeds have the same means over their draws: the interval of the mean over seeds has no width.
+    band = figure.axes[0].collections[1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((40, 80))
+    assert "over 1 to 2 seeds, each the mean over 2 draws of the noise" in " ".join(" ".join(texts(figure)).split())
+
+
+def test_noise_of_one_seed_has_intervals_over_the_draws(results):
+    alone = replace(results, runs=tuple(run for run in results.runs if run.ann.precision == "k1"))
+    figure = noise.draw(alone, FigureStyle())
+    band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    # Draws of 60 and 80: 70 ± 12.7062 x 10, cut off at 0 and 100.
+    assert (band.min(), band.max()) == pytest.approx((0, 100))
+    assert "by Student's t, over 2 draws of the noise" in " ".join(" ".join(texts(figure)).split())
+
+
+def test_noise_lines_are_named(results):
+    figure = noise.draw(results, FigureStyle())
     assert {"FP32: 80.00% → 40.00%", "k = 1: 80.00% → 40.00%"} <= set(texts(figure))
-    assert any("over 2 draws of the noise" in text for text in texts(figure))
 
 
 def test_accuracy_lines(results):

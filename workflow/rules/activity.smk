@@ -3,7 +3,7 @@ ACTIVITY_TABLES = "results/{budget}/{experiment}/tables/"
 
 # Beside what `energies` has: what integers and memory cost.
 hardware_energies = json.dumps(
-    [json.loads(energies), (costs := read_energies().hardware) and json.loads(costs.model_dump_json())]
+    [json.loads(energies), (hardware := read_energies().hardware) and json.loads(hardware.model_dump_json())]
 )
 
 
@@ -78,5 +78,5 @@ rule table_activity:
     message:
         "Tabulate energy and activity ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} table-activity {params.runs} --out {params.folder}"
+        "lossless-snn record {params.job:q} table-activity {params.words} --out {params.folder}"
         " --published {input.published} --energy {ENERGY} > {log} 2>&1"

@@ -32,7 +32,7 @@ for name in FIGURES:
         input:
             measures,
             figure_logs,
-            published=PUBLISHED,
+            published=local(PUBLISHED),
         output:
             report(
                 FIGURE + ".svg",
@@ -64,5 +64,5 @@ for name in FIGURES:
         message:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
-            "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
+            "lossless-snn record {params.job:q} figure {wildcards.figure} {params.words} --out {params.stem}"
             " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -108,6 +108,7 @@ class Settings(Strict):
     precisions: Distinct[Precision]
     seeds: Distinct[Seed] | None = None
     data: Data = Data()
+    store: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
