@@ -104,7 +104,6 @@ class Runner:
         execution = ["--threads", str(threads), "--device", device]
         self._jobs = {network: jobs(network, code, execution) for network in networks}
         self._end = time.monotonic() + seconds
-        self._made: dict[Network, Future[None]] = {}
 
     def run(self, side_by_side: int) -> None:
         """Make all networks, so many at once.
@@ -116,18 +115,18 @@ class Runner:
         # Those that others start from come first, so that none waits for one that has not begun.
         order = sorted(self._jobs, key=lambda n: len(stages(load_experiment(n.experiment), n.budget, n.precision)))
         with ThreadPoolExecutor(side_by_side) as pool:
+            made: dict[str, Future[None]] = {}
             for network in order:
-                self._made[network] = pool.submit(self._make, network)
-        errors = [error for future in self._made.values() if (error := future.exception())]
+                training, _ = self._jobs[network]
+                start = made.get(training.options().get("--initial", ""))
+                made[training.options()["--out"]] = pool.submit(self._make, network, start)
+        errors = [error for future in made.values() if (error := future.exception())]
         if errors:
             raise errors[0]
 
-    def _make(self, network: Network) -> None:
-        training = self._jobs[network][0]
-        if start := training.options().get("--initial"):
-            for other, future in self._made.items():
-                if self._jobs[other][0].outputs[0] == start:
-                    future.result()
+    def _make(self, network: Network, start: Future[None] | None) -> None:
+        if start is not None:
+            start.result()
         for job in self._jobs[network]:
             if not is_made(job):
                 self._execute(job, network)
