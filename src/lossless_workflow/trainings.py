@@ -132,6 +132,9 @@ class Runner:
                 self._execute(job, network)
 
     def _execute(self, job: Job, network: Network) -> None:
+        out_of_time = LosslessError(f"{job.rule} {network}: no time left; run it again, and it goes on")
+        if time.monotonic() >= self._end:
+            raise out_of_time
         log = job.place.file.parent / "jobs" / f"{job.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
@@ -142,11 +145,11 @@ class Runner:
                 env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)}, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
             try:
-                status = process.wait(max(self._end - began, 0) if self._end < math.inf else None)
+                status = process.wait(self._end - began if self._end < math.inf else None)
             except subprocess.TimeoutExpired:
                 process.terminate()
                 process.wait()
-                raise LosslessError(f"{job.rule} {network}: no time left; run it again, and it goes on") from None
+                raise out_of_time from None
         if status:
             said = log.read_text(encoding="utf-8", errors="replace").split("\n")
             raise LosslessError(
