@@ -6,7 +6,6 @@ import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -84,9 +83,9 @@ def test_the_same_changes_give_the_same_name(changes, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digits-lenet@steps", "no name of a variant"),
+        ("digits-lenet@steps", "no name of an experiment"),
         ("digits-lenet@steps=1,steps=2", "changes a key twice"),
-        ("digits-lenet@steps=../x", "no name of a variant"),
+        ("digits-lenet@steps=../x", "no name of an experiment"),
         ("digits-lenet@step=3", "training.budgets.quick.step: unknown key"),
         ("digits-lenet@steps=many", "training.budgets.quick.steps: input should be a valid integer"),
         ("digits-lenet@width=0", "width: expected a factor above 0"),
@@ -189,7 +188,7 @@ def test_a_wrong_sweep_is_refused_in_one_line(tmp_path, content, message):
 
 def test_two_points_that_are_the_same_network_are_refused(tmp_path):
     with pytest.raises(LosslessError, match="is the same as"):
-        list(sweep(tmp_path, grid={"width": [0.1, 0.1000001]}, points=[{"network": "10-10"}]).expanded(FOLDER))
+        list(sweep(tmp_path, points=[{"width": 1}, {"network": "20C5-P2-50C5-P2-500"}]).expanded(FOLDER))
 
 
 def test_the_shipped_sweeps_are_well_formed():
@@ -201,7 +200,7 @@ def test_the_shipped_sweeps_are_well_formed():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A repository in which a sweep of a tiny network is made: two widths, two precisions, two seeds."""
+    """A repository in which a sweep of a tiny network is made: another width, more steps, two seeds each."""
     folder = tmp_path_factory.mktemp("sweep")
     for part in PARTS:
         source = ROOT / part
@@ -217,9 +216,9 @@ def made(tmp_path_factory) -> Path:
     content = {
         "experiments": ["tiny"],
         "budget": "quick",
-        "precisions": ["fp32", "k0"],
+        "precisions": ["k0"],
         "seeds": [0, 1],
-        "points": [{}, {"width": 0.5}, {"steps": 6}],
+        "points": [{"width": 0.5}, {"steps": 6}],
         "figures": [{"y": "snn_accuracy", "x": "width"}],
     }
     (folder / "config/sweeps/tiny-sweep.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -241,12 +240,12 @@ def test_one_command_makes_table_and_figures(made):
     }
     table = pd.read_csv(made / RESULTS / "results.csv")
     assert list(table.columns[:6]) == ["experiment", "precision", "width", "steps", "made_as", "seeds"]
-    assert list(table["made_as"]) == ["tiny"] * 2 + ["tiny@width=0.5"] * 2 + ["tiny@steps=6"] * 2
+    assert list(table["made_as"]) == ["tiny@width=0.5", "tiny@steps=6"]
     pd.testing.assert_frame_equal(pd.read_parquet(made / RESULTS / "results.parquet"), table, check_dtype=False)
 
 
 def test_a_row_has_what_its_runs_have(made):
-    with open(made / RESULTS / "results.csv", newline="") as file:
+    with open(made / RESULTS / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         logs = made / "results/quick" / row["made_as"] / "logs" / row["precision"]
@@ -258,7 +257,6 @@ def test_a_row_has_what_its_runs_have(made):
             (first + second) / 2 + 12.7062 * abs(first - second) / 2, abs=1e-6
         )
         assert row["seeds"] == "2"
-        assert (row["snn_accuracy"] == "") == (row["precision"] == "fp32")
 
 
 def test_variants_that_are_trained_alike_are_trained_once(made):
@@ -268,9 +266,6 @@ def test_variants_that_are_trained_alike_are_trained_once(made):
     ]
     lines = (made / "results/quick/tiny@steps=6/logs/k0/seed0/accuracy.txt").read_text().splitlines()
     assert len(lines) == 6 * 2  # two batches of 250 of the 500 test images
-    # Up to the fourth step, the simulation of four steps says the same.
-    shorter = np.loadtxt(made / "results/quick/tiny/logs/k0/seed0/accuracy.txt").reshape(2, 4)
-    assert (np.array(lines, float).reshape(2, 6)[:, :4] == shorter).all()
 
 
 def test_nothing_is_left_to_do_and_a_new_value_makes_its_points_alone(made, tmp_path):
@@ -278,11 +273,11 @@ def test_nothing_is_left_to_do_and_a_new_value_makes_its_points_alone(made, tmp_
     folder = copy(made, tmp_path / "edited")
     edit(folder / "config/sweeps/tiny-sweep.yaml", "- width: 0.5", "- width: 0.5\n- width: 2")
     jobs = planned(folder, "sweep_tiny_sweep")
-    both = {f"{precision}, seed {seed}" for precision in ("fp32", "k0") for seed in (0, 1)}
-    assert {job for job in jobs if job.startswith("Train")} == {f"Train {run}" for run in both}
+    assert {job for job in jobs if job.startswith("Train")} == {"Train k0, seed 0", "Train k0, seed 1"}
     run = snakemake(folder, "--dry-run", "sweep_tiny_sweep")
     assert "(tiny@width=2, quick)" in run.stdout + run.stderr
     assert "(tiny, quick)" not in run.stdout + run.stderr
+    assert "(tiny@steps=6, quick)" not in run.stdout + run.stderr
     assert {"Tabulate the sweep", "Draw snn_accuracy by width"} <= jobs
 
 

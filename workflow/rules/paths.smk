@@ -26,7 +26,7 @@ PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
 # Made only when asked for by their paths, or by a target of their own.
-ON_REQUEST = ["noise", "negative_spikes", "certified_peers"]
+ON_REQUEST = ["noise", "negative_spikes", "certified_peers", "energy_breakdown", "energy_time", "layer_rates", "widths"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 

@@ -15,7 +15,7 @@ from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
 from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -278,10 +278,7 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    try:
-        path = configured(folder / f"{experiment_name(name)}.yaml")
-    except ValueError as error:
-        raise LosslessError(error) from None
+    path = configured(folder / f"{name}.yaml")
     if not path.is_file():
         known = configured_names(folder)
         raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")

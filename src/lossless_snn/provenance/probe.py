@@ -123,7 +123,7 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
     configuration = experiment_file(recipe, wildcards["budget"], wildcards["precision"])
     path = folder / "config" / "experiments" / f"{experiment}.yaml"
     path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(configuration))
+    path.write_text(yaml.safe_dump(configuration), encoding="utf-8")
     if (descriptions := Path("config/datasets")).is_dir():
         shutil.copytree(descriptions, folder / descriptions)
     words = shlex.split(command)
@@ -142,7 +142,7 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
         cwd=folder,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if run.returncode:
