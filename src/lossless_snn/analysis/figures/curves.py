@@ -12,8 +12,6 @@ from ..statistics import interval
 
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
-from ..statistics import interval
-
 
 def mean_and_spread(table: pd.DataFrame, x: str, spread: Literal["range", "interval"]) -> pd.DataFrame:
     """Accuracies (%) at each value of column `x`, which is the index: `mean`, and the band from `least` to `most`.
