@@ -543,5 +543,5 @@ def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch)
     invoke("evaluate", "imported.safetensors", "--out", "ann.json")
     invoke("convert", "imported.safetensors", "--out", "imported.snn.safetensors")
     invoke("simulate", "imported.snn.safetensors", "--logs", "logs", "--limit", 4, "--steps", 3)
-    assert json.loads(Path("ann.json").read_text())["budget"] == "imported"
-    assert json.loads(Path("logs/snn.json").read_text())["precision"] == "k1"
+    assert json.loads(Path("ann.json").read_text(encoding="utf-8"))["budget"] == "imported"
+    assert json.loads(Path("logs/snn.json").read_text(encoding="utf-8"))["precision"] == "k1"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, planned, snakemake
 
-from lossless_snn.config.experiment import fewest_changes, load_experiment, trainings
+from lossless_snn.config.experiment import fewest_changes, load_experiment, stages
 from lossless_snn.config.settings import read_settings
 from lossless_snn.config.sweep import load_sweep
 from lossless_snn.config.variants import split_name, variant_name
@@ -82,9 +82,9 @@ def test_the_same_changes_give_the_same_name(changes, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digits-lenet@steps", "no name of a variant"),
+        ("digits-lenet@steps", "no name of an experiment"),
         ("digits-lenet@steps=1,steps=2", "changes a key twice"),
-        ("digits-lenet@steps=../x", "no name of a variant"),
+        ("digits-lenet@steps=../x", "no name of an experiment"),
         ("digits-lenet@step=3", "training.budgets.quick.step: unknown key"),
         ("digits-lenet@steps=many", "training.budgets.quick.steps: input should be a valid integer"),
         ("digits-lenet@width=0", "width: expected a factor above 0"),
@@ -110,7 +110,7 @@ def test_a_variant_stands_in_configuration_where_an_experiment_does():
 
 def test_what_does_not_change_the_training_is_left_out():
     def trained_as(name: str) -> str:
-        return fewest_changes(name, lambda other: trainings(other, "quick"), FOLDER)
+        return fewest_changes(name, lambda other: stages(other, "quick", "k1"), FOLDER)
 
     assert trained_as("digits-lenet@simulation.batch_size=25,steps=12,test_images=100") == "digits-lenet"
     assert trained_as("digits-lenet@steps=12,width=0.5") == "digits-lenet@width=0.5"
@@ -118,6 +118,17 @@ def test_what_does_not_change_the_training_is_left_out():
     assert trained_as("digits-lenet@learning_rate=0.001,width=1") == "digits-lenet"
     # Another budget's.
     assert trained_as("digits-lenet@training.budgets.paper.phases.0.epochs=3") == "digits-lenet"
+
+
+def test_a_change_of_one_stage_leaves_the_stages_before_it_as_they_are():
+    """k = 0 is the last that mnist-lenet is fine-tuned to, from k = 1."""
+    name = "mnist-lenet@training.budgets.fast.fine_tuning.2.activation_penalty=0.5"
+    found = {
+        precision: fewest_changes(name, lambda other, p=precision: stages(other, "fast", p), FOLDER)
+        for precision in ("fp32", "k2", "k1", "k0")
+    }
+    assert found == {"fp32": "mnist-lenet", "k2": "mnist-lenet", "k1": "mnist-lenet", "k0": name}
+    assert [recipe.activation_penalty for recipe in stages(variant(name), "fast", "k0")] == [0, 0.05, 0.05, 0.5]
 
 
 SWEEP = {"experiments": ["digits-lenet"], "budget": "quick", "precisions": ["fp32", "k1"], "seeds": [0, 1]}
@@ -233,7 +244,7 @@ def test_one_command_makes_table_and_figures(made):
 
 
 def test_a_row_has_what_its_runs_have(made):
-    with open(made / RESULTS / "results.csv", newline="") as file:
+    with open(made / RESULTS / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         logs = made / "results/quick" / row["made_as"] / "logs" / row["precision"]

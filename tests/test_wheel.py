@@ -61,10 +61,10 @@ def test_the_folder_s_own_configuration_comes_first(tmp_path, monkeypatch):
     assert load_experiment("fashion-mlp").network == "400-400"
     Path("config/experiments").mkdir(parents=True)
     # A file of one's own may stand in place of the package's, and another may extend one of these.
-    Path("config/experiments/mine.yaml").write_text("extends: fashion-mlp\nnetwork: 30-20\n")
+    Path("config/experiments/mine.yaml").write_text("extends: fashion-mlp\nnetwork: 30-20\n", encoding="utf-8")
     assert load_experiment("mine").dataset == "fashion-mnist"
     assert load_experiment("mine").network == "30-20"
-    Path("config/energy.yaml").write_text("technology: mine\nmultiply_accumulate: 2\naddition: 1\n")
+    Path("config/energy.yaml").write_text("technology: mine\nmultiply_accumulate: 2\naddition: 1\n", encoding="utf-8")
     assert read_energies().technology == "mine"
     Path("config/energy.yaml").unlink()
     assert read_energies().technology == "45 nm CMOS"

@@ -17,6 +17,8 @@ rule predict:
         PREDICTIONS,
     log:
         JOB_LOG % "predict",
+    group:
+        scheduled_with
     threads: settings.threads.evaluate
     resources:
         **GPU,
@@ -35,7 +37,7 @@ rule significance:
     input:
         measures,
         predictions,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=SIGNIFICANCE + ".csv",
         md=SIGNIFICANCE + ".md",
@@ -52,5 +54,5 @@ rule significance:
     message:
         "Test whether quantisation costs accuracy ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} significance {params.runs} --out {output.csv}"
+        "lossless-snn record {params.job:q} significance {params.words} --out {output.csv}"
         " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

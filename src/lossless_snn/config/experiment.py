@@ -14,8 +14,8 @@ from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
-from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
+from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
+from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -25,11 +25,16 @@ HeldOut = Annotated[int, Field(ge=0)]
 
 
 class FineTuning(Strict):
-    """How the network of one precision is trained on from the one before it in the list, the first from FP32's."""
+    """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
+
+    What is not given is the budget's.
+    """
 
     precision: Precision
     phases: Phases
-    activation_penalty: Annotated[float, Field(ge=0)] | None = None
+    augmentation: Augmentation | None = None
+    activation_penalty: Penalty | None = None
+    penalty_power: PenaltyPower | None = None
 
 
 class Budget(Strict):
@@ -52,27 +57,34 @@ class Budget(Strict):
     arithmetic: Literal["float32", "bfloat16"] = "float32"
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
-    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
-    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    activation_penalty: Penalty = 0.0
+    penalty_power: PenaltyPower = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
-        """What the recipe of one precision has of its own: its phases and the network that it starts from."""
+        """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
-            return {
-                "phases": self.phases,
-                "activation_penalty": 0.0 if precision == "fp32" else self.activation_penalty,
-            }
+            own = {"phases": self.phases, "augmentation": self.augmentation}
+            return own | self._penalty(None if precision == "fp32" else self)
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
         chosen = self.fine_tuning[place]
-        penalty = chosen.activation_penalty
-        return {
+        own = {
             "phases": chosen.phases,
+            "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
-            "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
+        return own | self._penalty(chosen)
+
+    def _penalty(self, stage: "FineTuning | Budget | None") -> dict[str, Any]:
+        """The penalty of a stage, or the budget's where the stage has none of its own; without one, its power is 1."""
+        weight, power = (getattr(stage, name, None) for name in ("activation_penalty", "penalty_power"))
+        if stage is not None and weight is None:
+            weight = self.activation_penalty
+        if not weight:
+            return {"activation_penalty": 0.0, "penalty_power": 1}
+        return {"activation_penalty": weight, "penalty_power": self.penalty_power if power is None else power}
 
 
 def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
@@ -136,8 +148,12 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _augmentation_fits(self) -> "Experiment":
         encoding = self.data.encoding
-        budgets = {f"training.budgets.{name}": budget.augmentation for name, budget in self.training.budgets.items()}
-        for place, augmentation in {"training": self.training.augmentation, **budgets}.items():
+        found = {"training": self.training.augmentation}
+        for name, budget in self.training.budgets.items():
+            found[f"training.budgets.{name}"] = budget.augmentation
+            for stage in budget.fine_tuning:
+                found[f"training.budgets.{name}.fine_tuning.{stage.precision}"] = stage.augmentation
+        for place, augmentation in found.items():
             if augmentation and (given := _unlike(augmentation, encoding)):
                 raise ValueError(f"{place}.augmentation: gives {given}, but {self.dataset} is tested as {encoding}")
         return self
@@ -192,14 +208,15 @@ class Experiment(Strict):
             batch_size=chosen.batch_size or training.batch_size,
             train_images=chosen.train_images,
             validation_images=training.validation_images if held_out is None else held_out,
-            augmentation=chosen.augmentation or training.augmentation,
             optimiser=chosen.optimiser,
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
-            # Without a penalty its power decides nothing, and makes nothing stale.
-            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
-            **stage | {"phases": lasting(stage["phases"], epochs)},
+            **stage
+            | {
+                "phases": lasting(stage["phases"], epochs),
+                "augmentation": stage["augmentation"] or training.augmentation,
+            },
         )
 
 
@@ -235,6 +252,12 @@ def trainings(experiment: Experiment, budget: str) -> tuple[Recipe, ...]:
     return tuple(experiment.recipe(budget, precision) for precision in ("fp32", *levels))
 
 
+def stages(experiment: Experiment, budget: str, precision: str) -> tuple[Recipe, ...]:
+    """The recipes that a network at `precision` goes through: FP32's or its own first, its own last."""
+    recipe = experiment.recipe(budget, precision)
+    return (recipe,) if recipe.initial is None else (*stages(experiment, budget, recipe.initial), recipe)
+
+
 def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path = EXPERIMENT_FOLDER) -> str:
     """The variant with the fewest of a variant's changes for which `decides` still gives the same.
 
@@ -255,10 +278,7 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    try:
-        path = configured(folder / f"{experiment_name(name)}.yaml")
-    except ValueError as error:
-        raise LosslessError(error) from None
+    path = configured(folder / f"{name}.yaml")
     if not path.is_file():
         known = configured_names(folder)
         raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")

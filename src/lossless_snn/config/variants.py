@@ -16,12 +16,15 @@ from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence
 from copy import deepcopy
 from typing import Any
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from ..networks.notation import scaled
 
 _KEY, _VALUE = r"\w+(?:\.\w+)*", r"[\w.+-]+"
 VARIANT_NAME = rf"[\w-]+(?:@{_KEY}={_VALUE}(?:,{_KEY}={_VALUE})*)?"
 """Regular expression for names of experiments, variants among them: parts of paths, safe in a shell."""
+
+# As long as file names may be, less what is added to them.
+LONGEST_NAME = 200
 
 Scalar = str | int | float | bool | None
 
@@ -37,11 +40,14 @@ def split_name(name: str) -> tuple[str, dict[str, str]]:
     Raises:
         LosslessError: The name is not well formed, or changes a key twice.
     """
+    if not re.fullmatch(VARIANT_NAME, name, re.ASCII) or len(name) > LONGEST_NAME:
+        raise LosslessError(
+            f"'{quoted(name)}': no name of an experiment (letters a to z, digits, - and _; a variant's goes on with "
+            f"@KEY=VALUE,KEY=VALUE; {LONGEST_NAME} characters at the most)"
+        )
     base, separator, listed = name.partition("@")
     if not separator:
         return base, {}
-    if not re.fullmatch(VARIANT_NAME, name, re.ASCII):
-        raise LosslessError(f"'{name}': no name of a variant (expected EXPERIMENT@KEY=VALUE,KEY=VALUE)")
     pairs = [change.split("=", 1) for change in listed.split(",")]
     changes = dict(pairs)
     if len(changes) < len(pairs):

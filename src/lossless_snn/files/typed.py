@@ -64,7 +64,7 @@ def read_yaml(path: str | Path) -> Any:
     """The content of a YAML file; raises LosslessError where it cannot be read or parsed, or has a key twice."""
     text = read_text(path)
     try:
-        return yaml.load(text, _PlainLoader)
+        return yaml.load(text, _PlainLoader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         raise LosslessError(f"{path}: not valid YAML: {quoted(' '.join(str(error).split()), 500)}") from None
     except (ValueError, RecursionError) as error:  # dates that are none, integers of too many digits, nesting

@@ -17,7 +17,9 @@ from ..errors import LosslessError
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 
-_TOKEN = re.compile(r"(?P<filters>[1-9]\d*)C(?P<kernel>[1-9]\d*)|P(?P<pool>[1-9]\d*)|(?P<units>[1-9]\d*)", re.ASCII)
+_TOKEN = re.compile(
+    r"(?P<filters>[1-9]\d{0,8})C(?P<kernel>[1-9]\d{0,8})|P(?P<pool>[1-9]\d{0,8})|(?P<units>[1-9]\d{0,8})", re.ASCII
+)
 
 # A multiplication counts as two additions, a multiply-accumulate therefore as three operations.
 OPERATIONS_PER_MAC = 3

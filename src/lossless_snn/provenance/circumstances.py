@@ -79,10 +79,18 @@ def last_circumstances(place: Place) -> dict[str, Any] | None:
     return next((attempt for attempt in reversed(attempts) if attempt.get("succeeded")), None)
 
 
+def measured(budget: str, experiment: str, rule: str) -> list[dict[str, Any]]:
+    """The last attempt that succeeded of each job of one rule that ran here, and whose cost was measured."""
+    folder = RESULTS / budget / experiment
+    names = (path.name.partition(".")[0] for path in sorted((folder / "jobs").glob(f"{rule}-*.circumstances.jsonl")))
+    attempts = (last_circumstances(Place(folder / "provenance.json", name)) for name in names)
+    return [attempt for attempt in attempts if attempt and "processor_seconds" in attempt]
+
+
 def git(*arguments: str) -> str | None:
     """What git prints; None where it fails, or is not there."""
     try:
-        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, encoding="utf-8")
+        run = subprocess.run(["git", *arguments], capture_output=True, check=True, encoding="utf-8")
     except (OSError, subprocess.CalledProcessError):
         return None
     return run.stdout.rstrip()
@@ -98,7 +106,7 @@ def _git_state() -> dict[str, Any]:
 def _processor() -> str:
     """The processor's model, or its architecture where the system does not say."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -35,13 +35,12 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, **line: Any) -> None:
     axes.fill_between(curve.index, curve["least"], curve["most"], color=line["color"], alpha=0.2, linewidth=0)
 
 
-def errors_axis(axes: Axes, highest: float, images: int, steps: int, style: FigureStyle) -> None:
-    """Accuracies (%) on a logarithmic axis of the errors that are left, over time steps on a logarithmic one.
+def errors_axis(axes: Axes, highest: float, images: int) -> None:
+    """Accuracies (%) on a logarithmic axis of the errors that are left.
 
     Where no image is wrong, half an image is drawn as wrong. `highest` is the highest accuracy.
     """
     least = 50 / images
-    steps_axis(axes, steps, style)
     axes.set_yscale(
         "function", functions=(lambda y: -np.log10(np.maximum(100 - y, least)), lambda y: 100 - 10.0 ** -np.asarray(y))
     )

@@ -11,7 +11,7 @@ from .. import captions
 from ..comparison import load_comparison
 from ..results import Results
 from ..statistics import LEAST_SEEDS
-from .curves import draw_curve, errors_axis, mean_and_spread
+from .curves import draw_curve, errors_axis, mean_and_spread, steps_axis
 from .style import INK, colours, new_figure
 
 _NAMES = {
@@ -52,7 +52,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         axes.label_outer()
     panels[len(panels) // 2].set_xlabel("time step")
     first.set_ylabel("accuracy (%)")
-    errors_axis(first, highest, images, steps, style)
+    steps_axis(first, steps, style)
+    errors_axis(first, highest, images)
     handles = [Line2D([], [], color=palette[n], linestyle=_DASHES[n], linewidth=1.8, label=_NAMES[n]) for n in NEURONS]
     handles.append(Line2D([], [], label="the ANN", **_ANN))
     key.set_axis_off()
