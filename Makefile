@@ -15,7 +15,8 @@ export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long audit fuzz lint
+.PHONY: help setup demo reproduce paper report restore verify bench peers readme docs screens
+.PHONY: test test-long test-slurm audit fuzz lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,12 +51,15 @@ test: $(READY) ## Run the tests
 test-long: $(READY) ## Run the tests that take minutes each
 	@$(BIN)/pytest --numprocesses=auto --dist=loadfile -m slow
 
+test-slurm: $(READY) ## Run the demo and interrupted jobs on a SLURM of Debian's packages (root), started and stopped for it
+	@$(BIN)/pytest -m slow tests/test_slurm.py
+
 # PUBLISHED names a checkout of the published code, to measure that too.
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-certified-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
+peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
 	@$(RUN) results/paper/mnist-lenet/figures/certified_peers.svg results/paper/mnist-lenet/tables/certified_peers.md
 	@cat results/paper/mnist-lenet/tables/certified_peers.md
 

@@ -182,12 +182,16 @@ def test_run_times_after_a_restore_and_after_a_run():
     assert "None of the 8 recorded jobs ran here" in rendered()
     attempt = {"started": "2026-01-02T03:04:05Z", "seconds": 75.25, "succeeded": True, "processor": "AMD EPYC"}
     failed = attempt | {"seconds": 999.0, "succeeded": False}
+    attempt |= {"processor_seconds": 70.5, "memory": 812.0}
     lines = "".join(json.dumps(each) + "\n" for each in (attempt, failed))
     write(Path("results/paper/twin/jobs/train-k1-seed0.circumstances.jsonl"), lines)
     (train,) = (times for times in run_times.run_times() if times.step == "train")
     assert (train.jobs, train.seconds, train.processors) == (2, (75.25,), ("AMD EPYC",))
+    assert (train.processor_seconds, train.memory) == ((70.5,), (812.0,))
     page = rendered()
     assert "recorded jobs ran here" not in page
+    assert '<td data-heading="processor (s)"><span>70.5</span></td>' in page
+    assert '<td data-heading="memory (MB)"><span>812</span></td>' in page
     assert "2026-01-02, 1 min 15 s in all, AMD EPYC" in page
 
 

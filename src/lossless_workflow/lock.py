@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.files.digests import md5, sha256
+from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.records import Records
 
 LOCK = Path("dvc.lock")
@@ -33,11 +33,11 @@ def locked_stages() -> dict[str, Any]:
     return content["stages"]
 
 
-def lock_faults(stages: Mapping[str, Any]) -> list[str]:
+def lock_faults(stages: Mapping[str, Any], known: KnownDigests) -> list[str]:
     """What is wrong with the outputs that dvc.lock names: a line for each.
 
     Digests and sizes are held against the objects of the default remote, where that is a folder, or of DVC's
-    cache, and every file against the record of the job that made it.
+    cache, and every file against the record of the job that made it; `known` says which need not be read again.
     """
     folders = [folder for folder in (_default_remote(), _CACHE) if folder]
     records = Records()
@@ -45,29 +45,33 @@ def lock_faults(stages: Mapping[str, Any]) -> list[str]:
         fault
         for stage in stages.values()
         for output in stage.get("outs", ())
-        for fault in (_folder_faults if output["md5"].endswith(".dir") else _file_faults)(output, folders, records)
+        for fault in (_folder_faults if output["md5"].endswith(".dir") else _file_faults)(
+            output, folders, records, known
+        )
     ]
 
 
-def _file_faults(output: Mapping[str, Any], _: list[Path], records: Records) -> Iterator[str]:
+def _file_faults(output: Mapping[str, Any], _: list[Path], records: Records, known: KnownDigests) -> Iterator[str]:
     """A file that git has."""
     path = Path(output["path"])
     if not path.is_file():
         yield f"{LOCK}: {path}: missing"
-    elif (md5(path), path.stat().st_size) != (output["md5"], output["size"]):
+    elif (known.md5(path), path.stat().st_size) != (output["md5"], output["size"]):
         yield f"{LOCK}: {path}: digest or size is not the file's"
 
 
-def _folder_faults(output: Mapping[str, Any], folders: list[Path], records: Records) -> Iterator[str]:
+def _folder_faults(
+    output: Mapping[str, Any], folders: list[Path], records: Records, known: KnownDigests
+) -> Iterator[str]:
     """A folder that DVC has, as a list of files."""
-    path, listing = Path(output["path"]), _object(output["md5"], folders)
+    path, listing = Path(output["path"]), _object(output["md5"], folders, known)
     if listing is None:
         yield f"{LOCK}: {path}: {' and '.join(map(str, folders))} have no unaltered {output['md5']}"
         return
     files = {str(path / entry["relpath"]): entry["md5"] for entry in json.loads(listing.read_bytes())}
     size = 0
     for name, digest in sorted(files.items()):
-        content = _object(digest, folders)
+        content = _object(digest, folders, known)
         if content is None:
             yield f"{LOCK}: {name}: {' and '.join(map(str, folders))} have no unaltered {digest}"
             return
@@ -75,7 +79,7 @@ def _folder_faults(output: Mapping[str, Any], folders: list[Path], records: Reco
         made = records.made(name)
         if made is None:
             yield f"{LOCK}: {name}: no record tells how it was made"
-        elif sha256(content) != made[1]["outputs"][name]["sha256"]:
+        elif known.sha256(content) != made[1]["outputs"][name]["sha256"]:
             yield f"{LOCK}: {name}: not the file that {made[0]} names"
     if (size, len(files)) != (output.get("size"), output.get("nfiles")):
         yield f"{LOCK}: {path}: size or number of files is not that of its files ({size}, {len(files)})"
@@ -93,11 +97,11 @@ def _recorded_below(path: Path, records: Records) -> set[str]:
     return {name for name in outputs if Path(name).is_relative_to(path) and not name.endswith(_UNVERSIONED)}
 
 
-def _object(digest: str, folders: list[Path]) -> Path | None:
+def _object(digest: str, folders: list[Path], known: KnownDigests) -> Path | None:
     """The file with that MD5 in one of the folders, None where it is in none or altered."""
     for folder in folders:
         path = folder / "files" / "md5" / digest[:2] / digest[2:]
-        if path.is_file() and md5(path) == digest.removesuffix(".dir"):
+        if path.is_file() and known.md5(path) == digest.removesuffix(".dir"):
             return path
     return None
 

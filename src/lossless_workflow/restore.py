@@ -10,6 +10,7 @@ Exit status 1 says that something is left out or altered. What was made by other
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
-from lossless_snn.files.digests import sha256
+from lossless_snn.files.digests import KnownDigests
 from lossless_snn.files.progress import progress
 from lossless_snn.provenance.equivalence import Equivalences
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.records import Records
 from lossless_snn.provenance.verdicts import Contents, Verdict, by_probe, first_of, judge, published_data
+from lossless_snn.provenance.verification import DIGESTS
 
 from .chain import Chain, chain, recorded_targets
 from .lock import LOCK
@@ -82,16 +84,17 @@ class Outcome:
 
 def main(targets: list[str]) -> None:
     free_locks("restore")
-    strict = "--strict" in targets
-    outcome = restore([target for target in targets if target != "--strict"], strict)
+    options = {name: f"--{name}" in targets for name in ("strict", "full")}
+    outcome = restore([target for target in targets if not target.startswith("--")], **options)
     print(*outcome.lines(), sep="\n")
     sys.exit(not outcome.complete)
 
 
-def restore(targets: list[str], strict: bool = False) -> Outcome:
+def restore(targets: list[str], strict: bool = False, full: bool = False) -> Outcome:
     """Pull what dvc.lock names, and settle with Snakemake what stands of `targets`, or of all that is recorded.
 
-    `strict` has made anew what other code made, even where a probe showed that it gives the same.
+    `strict` has made anew what other code made, even where a probe showed that it gives the same. `full` reads every
+    file, also those of the size, times and inode that they had when last read.
     """
     left_out = []
     if LOCK.is_file():
@@ -101,16 +104,17 @@ def restore(targets: list[str], strict: bool = False) -> Outcome:
     targets = targets or recorded_targets()
     if not targets:
         sys.exit("restore: no records in results/; nothing to restore")
-    records = Records()
+    records, known = Records(), KnownDigests(None if full else DIGESTS)
     with chain(targets) as found:
         try:
             with found.workflow.persistence.lock():
                 outcome = Outcome([], left_out, orphans=found.orphans)
-                outcome.converted = convert_again(found.jobs.values(), records)
-                contents = Contents()
+                outcome.converted = convert_again(found.jobs.values(), records, known)
+                contents = Contents(known)
                 outcome.verdicts = judge(found.jobs.values(), contents, records, None if strict else Equivalences())
                 outcome.unavailable = fetch_needed(found, outcome.verdicts, contents)
                 settle(found, outcome.verdicts, records)
+                known.keep()
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it")
         fetched = [job for job in found.fetches if job.params.dataset not in outcome.unavailable]
@@ -119,7 +123,7 @@ def restore(targets: list[str], strict: bool = False) -> Outcome:
     return outcome
 
 
-def convert_again(jobs: list[Job], records: Records) -> list[str]:
+def convert_again(jobs: Iterable[Job], records: Records, known: KnownDigests) -> list[str]:
     """Make spiking networks that are not what their records say, where code and checkpoint still are."""
     converted = []
     for job in progress([job for job in jobs if job.rule == "convert"], "Convert again", unit="networks", delay=1):
@@ -129,7 +133,7 @@ def convert_again(jobs: list[Job], records: Records) -> list[str]:
             recorded = record["inputs"][checkpoint]["sha256"], record["outputs"][network]["sha256"]
         except (LosslessError, KeyError):
             continue  # which the verdict on it will say
-        found = tuple(sha256(path) if Path(path).is_file() else None for path in (checkpoint, network))
+        found = tuple(known.sha256(path) if Path(path).is_file() else None for path in (checkpoint, network))
         if record["code"] == job.code and found[0] == recorded[0] and found[1] != recorded[1]:
             convert(Checkpoint.load(checkpoint)).save(network)
             converted.append(network)

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lossless_snn.cli.reporting import reporting
+from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verdicts import first_of
-from lossless_snn.provenance.verification import report, verify
+from lossless_snn.provenance.verification import DIGESTS, report, verify
 
 from .chain import chain, recorded_targets
 from .lock import lock_faults, locked_stages
@@ -22,8 +23,11 @@ def main() -> None:
         expected, orphans = found.jobs, found.orphans
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
-    faults, checked = verify(expected=expected, left_behind=absent, strict="--strict" in sys.argv[1:])
-    faults += [*orphans, *lock_faults(stages)]
+    options = {name: f"--{name}" in sys.argv[1:] for name in ("strict", "full")}
+    faults, checked = verify(expected=expected, left_behind=absent, **options)
+    known = KnownDigests(None if options["full"] else DIGESTS)
+    faults += [*orphans, *lock_faults(stages, known)]
+    known.keep()
     if absent:
         print(f"{first_of(map(str, absent))}: not here, nor named by dvc.lock")
     print(report(faults, checked))

@@ -17,7 +17,7 @@ rule certify_peers:
     input:
         data_files,
         # The libraries, and their versions.
-        peers="requirements/peers.lock",
+        peers=local("requirements/peers.lock"),
         spiking=SPIKING,
     output:
         CERTIFIED,
@@ -27,8 +27,8 @@ rule certify_peers:
         precision="k[0-9]+",
     threads: settings.threads.simulate
     resources:
-        mem_mb=6000,
-        runtime=12 * 60,
+        mem_mb=growing(6000, 1.5),
+        runtime=growing(12 * 60, 2),
     params:
         **recorded("certify-peers", steps=certified_steps, images=settings.certified_peers.images, dataset=dataset),
         folder=subpath(output[0], parent=True),
@@ -36,14 +36,14 @@ rule certify_peers:
         "Judge implementations at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} certify-peers {input.spiking} --out {params.folder} --steps {params.steps}"
-        " --limit {params.images} --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        " --limit {params.images} --threads {settings.threads.simulate} 2>&1 | tee -a {log}"
 
 
 rule table_certified:
     input:
         measures,
         certified_logs,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             CERTIFIED_TABLE + ".csv",
@@ -55,6 +55,7 @@ rule table_certified:
         md=CERTIFIED_TABLE + ".md",
     log:
         "results/{budget}/{experiment}/jobs/table-certified.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -64,5 +65,5 @@ rule table_certified:
     message:
         "Tabulate the implementations judged ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} table-certified {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} table-certified {params.words} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -4,17 +4,21 @@ def style(wildcards):
 
 
 def figure_energies(wildcards):
-    """What operations cost, as JSON, for the one figure that shows it."""
+    """What operations cost, as JSON, for the figures that show it."""
+    if wildcards.figure in ("energy_breakdown", "energy_time"):
+        return hardware_energies
     return energies if wildcards.figure == "energy" else None
 
 
 def figure_logs(wildcards):
-    """What a figure shows beside the measures: training, tests under noise, the comparison of neurons, or judgements."""
+    """What a figure shows beside the measures: training, tests under noise, comparisons, judgements, or activity."""
     more = {
         "training_curves": histories,
         "noise": noise_logs,
         "negative_spikes": neuron_logs,
         "certified_peers": certified_logs,
+        **dict.fromkeys(("energy_breakdown", "energy_time", "layer_rates"), activity_logs),
+        "widths": width_logs,
     }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
@@ -28,7 +32,7 @@ for name in FIGURES:
         input:
             measures,
             figure_logs,
-            published=PUBLISHED,
+            published=local(PUBLISHED),
         output:
             report(
                 FIGURE + ".svg",
@@ -60,5 +64,5 @@ for name in FIGURES:
         message:
             "Draw {wildcards.figure} ({wildcards.experiment}, {wildcards.budget})"
         shell:
-            "lossless-snn record {params.job:q} figure {wildcards.figure} {params.runs} --out {params.stem}"
+            "lossless-snn record {params.job:q} figure {wildcards.figure} {params.words} --out {params.stem}"
             " --style {params.style:q} {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -53,7 +53,7 @@ rule table_neurons:
     input:
         measures,
         neuron_logs,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             NEURON_TABLE + ".csv",
@@ -75,5 +75,5 @@ rule table_neurons:
     message:
         "Tabulate what negative spikes buy ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} table-neurons {params.runs} --out {output.csv}"
+        "lossless-snn record {params.job:q} table-neurons {params.words} --out {output.csv}"
         " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -17,30 +17,34 @@ rule predict:
         PREDICTIONS,
     log:
         JOB_LOG % "predict",
+    group:
+        scheduled_with
     threads: settings.threads.evaluate
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **GPU,
+        mem_mb=megabytes("evaluate"),
+        runtime=minutes("evaluate"),
     params:
         **recorded("predict", limit=limit, dataset=dataset),
     message:
         "Predict with {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} predict {input.checkpoint} --out {output} {params.limit}"
-        " --threads {settings.threads.evaluate} --device {settings.device} > {log} 2>&1"
+        " --threads {settings.threads.evaluate} --device {settings.device} >> {log} 2>&1"
 
 
 rule significance:
     input:
         measures,
         predictions,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=SIGNIFICANCE + ".csv",
         md=SIGNIFICANCE + ".md",
         mcnemar="results/{budget}/{experiment}/tables/mcnemar.csv",
     log:
         "results/{budget}/{experiment}/jobs/significance.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -50,5 +54,5 @@ rule significance:
     message:
         "Test whether quantisation costs accuracy ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} significance {params.runs} --out {output.csv}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} significance {params.words} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -71,6 +71,7 @@ rule table_sweep:
         md=SWEEP + "results.md",
     log:
         "results/{budget}/jobs/table-sweep-{sweep}.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -80,7 +81,7 @@ rule table_sweep:
     message:
         "Tabulate the sweep ({wildcards.sweep}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} sweep {wildcards.sweep} --out {output.csv} --energy {ENERGY} > {log} 2>&1"
+        "lossless-snn record {params.job:q} sweep {wildcards.sweep} --out {output.csv} --energy {ENERGY} >> {log} 2>&1"
 
 
 rule figure_sweep:
@@ -90,6 +91,7 @@ rule figure_sweep:
         [SWEEP + "{quantity}-{axis}." + format for format in FORMATS],
     log:
         "results/{budget}/jobs/figure-sweep-{sweep}-{quantity}-{axis}.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -101,7 +103,7 @@ rule figure_sweep:
         "Draw {wildcards.quantity} by {wildcards.axis} ({wildcards.sweep}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} sweep {wildcards.sweep} --figure {params.stem} --y {wildcards.quantity}"
-        " --x {wildcards.axis} {FORMAT_OPTIONS} --energy {ENERGY} > {log} 2>&1"
+        " --x {wildcards.axis} {FORMAT_OPTIONS} --energy {ENERGY} >> {log} 2>&1"
 
 
 def made_by_sweep(name):

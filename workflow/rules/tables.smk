@@ -2,7 +2,7 @@ rule table:
     input:
         measures,
         histories,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         TRACKED,
         csv=report(
@@ -25,7 +25,7 @@ rule table:
     message:
         "Tabulate the results ({wildcards.experiment}, {wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} table {params.runs} --out {output.csv}"
+        "lossless-snn record {params.job:q} table {params.words} --out {output.csv}"
         " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
 
 
@@ -65,7 +65,7 @@ def of_each(parameter, wildcards):
 rule summary:
     input:
         over_all(measures),
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         csv=report(
             SUMMARY + ".csv",
@@ -102,5 +102,5 @@ rule summary:
     message:
         "Summarise all experiments ({wildcards.budget})"
     shell:
-        "lossless-snn record {params.job:q} summary {params.runs} --out {output.csv} --style {params.style:q}"
+        "lossless-snn record {params.job:q} summary {params.words} --out {output.csv} --style {params.style:q}"
         " {FORMAT_OPTIONS} --published {input.published} --energy {ENERGY} >> {log} 2>&1"

@@ -28,7 +28,7 @@ def _precisions(context: click.Context, parameter: click.Parameter, begun: str) 
     return [CompletionItem(name) for name in PRECISIONS if name.startswith(begun)]
 
 
-def _precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_precision(context: click.Context, parameter: click.Parameter, value: str) -> str:
     try:
         return checked_precision(value)
     except ValueError as error:
@@ -38,7 +38,7 @@ def _precision(context: click.Context, parameter: click.Parameter, value: str) -
 precision_option = click.option(
     "--precision",
     required=True,
-    callback=_precision,
+    callback=check_precision,
     shell_complete=_precisions,
     metavar="fp32|k<N>",
     help="Level k of the quantiser, such as k1; fp32 for none.",

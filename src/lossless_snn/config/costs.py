@@ -106,7 +106,10 @@ class Costs(Strict):
         experiment = load_experiment(name)
         cost, millions = self.experiments.get(name), 1.0
         if cost is None:
-            cost, millions = self.others, sum(layer.macs for layer in experiment.layers) / 1e6
+            # A point of a sweep (NAME@KEY=VALUE) has the data of its experiment.
+            images = self.experiments.get(name.partition("@")[0], self.others).images
+            cost = self.others.model_copy(update={"images": images})
+            millions = sum(layer.macs for layer in experiment.layers) / 1e6
         seconds = millions * getattr(cost.milliseconds, step) / 1000 * _images(step, experiment, cost, budget)
         memory = getattr(cost.memory, step)
         if step == "simulate":

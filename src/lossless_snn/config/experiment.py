@@ -14,7 +14,7 @@ from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
 from ..networks import notation
 from .architecture import network_layers
-from .recipe import Augmentation, Muon, Phase, Recipe
+from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
 from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
 from .variants import changed, split_name, variant_name
 
@@ -33,7 +33,8 @@ class FineTuning(Strict):
     precision: Precision
     phases: Phases
     augmentation: Augmentation | None = None
-    activation_penalty: Annotated[float, Field(ge=0)] | None = None
+    activation_penalty: Penalty | None = None
+    penalty_power: PenaltyPower | None = None
 
 
 class Budget(Strict):
@@ -56,29 +57,34 @@ class Budget(Strict):
     arithmetic: Literal["float32", "bfloat16"] = "float32"
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
-    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
-    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    activation_penalty: Penalty = 0.0
+    penalty_power: PenaltyPower = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
         """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
-            return {
-                "phases": self.phases,
-                "augmentation": self.augmentation,
-                "activation_penalty": 0.0 if precision == "fp32" else self.activation_penalty,
-            }
+            own = {"phases": self.phases, "augmentation": self.augmentation}
+            return own | self._penalty(None if precision == "fp32" else self)
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
         chosen = self.fine_tuning[place]
-        penalty = chosen.activation_penalty
-        return {
+        own = {
             "phases": chosen.phases,
             "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
-            "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
+        return own | self._penalty(chosen)
+
+    def _penalty(self, stage: "FineTuning | Budget | None") -> dict[str, Any]:
+        """The penalty of a stage, or the budget's where the stage has none of its own; without one, its power is 1."""
+        weight, power = (getattr(stage, name, None) for name in ("activation_penalty", "penalty_power"))
+        if stage is not None and weight is None:
+            weight = self.activation_penalty
+        if not weight:
+            return {"activation_penalty": 0.0, "penalty_power": 1}
+        return {"activation_penalty": weight, "penalty_power": self.penalty_power if power is None else power}
 
 
 def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
@@ -206,8 +212,6 @@ class Experiment(Strict):
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
-            # Without a penalty its power decides nothing, and makes nothing stale.
-            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
             **stage
             | {
                 "phases": lasting(stage["phases"], epochs),
@@ -246,6 +250,12 @@ def trainings(experiment: Experiment, budget: str) -> tuple[Recipe, ...]:
     """The recipes of all precisions at `budget`: levels that have none of their own are trained like k = 0."""
     levels = [stage.precision for stage in experiment.training.budgets[budget].fine_tuning] or ["k0"]
     return tuple(experiment.recipe(budget, precision) for precision in ("fp32", *levels))
+
+
+def stages(experiment: Experiment, budget: str, precision: str) -> tuple[Recipe, ...]:
+    """The recipes that a network at `precision` goes through: FP32's or its own first, its own last."""
+    recipe = experiment.recipe(budget, precision)
+    return (recipe,) if recipe.initial is None else (*stages(experiment, budget, recipe.initial), recipe)
 
 
 def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path = EXPERIMENT_FOLDER) -> str:

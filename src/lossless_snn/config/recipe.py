@@ -13,6 +13,9 @@ MOST_EPOCHS = 100_000
 LARGEST_RATE = 100.0
 
 LearningRate = Annotated[float, Field(gt=0, le=LARGEST_RATE, allow_inf_nan=False)]
+Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Counts of a few dozen to this power, and the sum over a batch of them, are far within 32-bit floats.
+PenaltyPower = Annotated[int, Field(ge=1, le=16)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
 
 
@@ -101,9 +104,9 @@ class Recipe(Strict):
     """Of the convolutions; all else, and all that is stored, has 32 bits."""
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
-    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    activation_penalty: Penalty = 0.0
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
-    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    penalty_power: PenaltyPower = 1
     """The power mean that is meant: 1 is the mean, and the largest activations weigh more with larger ones."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""

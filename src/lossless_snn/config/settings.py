@@ -19,7 +19,16 @@ CHANGES = "--config"
 """Where keys come from that are not the file's: the command line, or a file that it names by --configfile."""
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
+OnRequest = Literal[
+    "noise",
+    "negative_spikes",
+    "certified_peers",
+    "energy_breakdown",
+    "energy_time",
+    "layer_rates",
+    "widths",
+    "viewer",
+]
 """What is made of an experiment only where it is asked for."""
 
 
@@ -73,6 +82,10 @@ class Figures(Strict):
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
     certified_peers: FigureStyle = FigureStyle()
+    energy_breakdown: FigureStyle = FigureStyle()
+    energy_time: FigureStyle = FigureStyle()
+    layer_rates: FigureStyle = FigureStyle()
+    widths: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 
@@ -95,6 +108,7 @@ class Settings(Strict):
     precisions: Distinct[Precision]
     seeds: Distinct[Seed] | None = None
     data: Data = Data()
+    store: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()

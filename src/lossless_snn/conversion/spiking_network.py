@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -11,7 +11,7 @@ from ..checkpoints.metadata import Architecture
 from ..config.values import ExperimentName, Precision
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
-from ..files.records import Natural, Sha256
+from ..files.records import Natural, Record, Sha256
 from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
 from ..files.typed import validate
 from ..networks.notation import Layer
@@ -25,6 +25,17 @@ KIND = "spiking network"
 LARGEST_EXPONENT = 600
 
 
+class Widths(Record):
+    """Bits of weights and of stored membranes, signs included, and what happens where a membrane does not fit.
+
+    The first layer's membranes, sums of weights times pixels, have as many bits more as the largest pixel has.
+    """
+
+    weight_bits: Annotated[int, Field(ge=2, le=24)]
+    membrane_bits: Annotated[int, Field(ge=2, le=MEMBRANE_BITS)]
+    overflow: Literal["refuse", "saturate"]
+
+
 class SpikingMetadata(Architecture):
     """Which network it is, what it was trained on, and the SHA-256 of the checkpoint that it was converted from."""
 
@@ -34,6 +45,8 @@ class SpikingMetadata(Architecture):
     seed: Natural | None
     readout_exponent: Annotated[int, Field(ge=-LARGEST_EXPONENT, le=LARGEST_EXPONENT)]
     checkpoint_sha256: Sha256
+    widths: Widths | None = None
+    """Of a network that was made narrower than conversion gives it."""
 
     @model_validator(mode="after")
     def _has_levels(self) -> "SpikingMetadata":
@@ -88,6 +101,21 @@ class SpikingNetwork:
         """Level of the quantiser."""
         return self.metadata.k
 
+    def membrane_bits(self, index: int) -> int:
+        """Bits of the stored membranes of spiking layer `index`, from 0."""
+        if self.metadata.widths is None:
+            return MEMBRANE_BITS
+        return self.metadata.widths.membrane_bits + (self._pixel_bits if index == 0 else 0)
+
+    @property
+    def saturates(self) -> bool:
+        """Whether membranes stay at the largest value where they would not fit."""
+        return self.metadata.widths is not None and self.metadata.widths.overflow == "saturate"
+
+    @property
+    def _pixel_bits(self) -> int:
+        return self.data.encoding.peak(self.data.shape).bit_length()
+
     @property
     def grid_readout(self) -> np.ndarray:
         """Integer output weights (classes, C, kh, kw), int32."""
@@ -113,6 +141,9 @@ class SpikingNetwork:
     def _content(self) -> dict[str, Any]:
         """The metadata as the file has it: with a digest over the tensors and all else."""
         metadata = self.metadata.model_dump()
+        if metadata["widths"] is None:
+            # As files have it that know of no widths.
+            del metadata["widths"]
         return {**metadata, _DIGEST: tensors_sha256(KIND, self.tensors(), metadata)}
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -79,6 +79,14 @@ def last_circumstances(place: Place) -> dict[str, Any] | None:
     return next((attempt for attempt in reversed(attempts) if attempt.get("succeeded")), None)
 
 
+def measured(budget: str, experiment: str, rule: str) -> list[dict[str, Any]]:
+    """The last attempt that succeeded of each job of one rule that ran here, and whose cost was measured."""
+    folder = RESULTS / budget / experiment
+    names = (path.name.partition(".")[0] for path in sorted((folder / "jobs").glob(f"{rule}-*.circumstances.jsonl")))
+    attempts = (last_circumstances(Place(folder / "provenance.json", name)) for name in names)
+    return [attempt for attempt in attempts if attempt and "processor_seconds" in attempt]
+
+
 def git(*arguments: str) -> str | None:
     """What git prints; None where it fails, or is not there."""
     try:

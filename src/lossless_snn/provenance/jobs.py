@@ -1,6 +1,8 @@
 """A job: one command of the command line with all that decides what it gives."""
 
+import hashlib
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +10,10 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files.atomic import write_text
+
 RESULTS = Path("results")
+STORAGE = ".snakemake/storage/"
 PROGRAM = "lossless-snn"
 
 # How a command runs rather than what it gives: configuration does not make results stale by these.
@@ -80,14 +85,14 @@ class Job:
 
     @classmethod
     def parsed(cls, text: str, words: Iterable[str]) -> "Job":
-        """The job of `lossless-snn record TEXT WORDS...`.
+        """The job of `lossless-snn record TEXT WORDS...`; long ones are in files, see `expanded`.
 
         Raises:
             ValueError: `text` is not what `as_json` gives.
         """
-        content = json.loads(text)
+        content = json.loads("".join(expanded([text])))
         try:
-            return cls.described(**content, command=shlex.join([PROGRAM, *words]))
+            return cls.described(**content, command=shlex.join([PROGRAM, *expanded(words)]))
         except (TypeError, AttributeError) as error:
             raise ValueError(str(error)) from None
 
@@ -119,6 +124,32 @@ class Job:
         """The word after each option of the command line."""
         words = shlex.split(self.command)
         return {word: after for word, after in pairwise(words) if word.startswith("--")}
+
+
+def keep_lines(lines: Iterable[str], folder: Path) -> Path:
+    """Write lines, too many for a command line, to a file of their digest's name, if it is not there; its path."""
+    text = "".join(f"{line}\n" for line in lines)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
+    if not path.is_file():
+        write_text(path, text)
+    return path
+
+
+def in_project(path: str) -> str:
+    """The path of a file in the project that a workflow engine calls by the place of its copy of a storage.
+
+    That place is a link to the project's folder.
+    """
+    return os.path.relpath(os.path.realpath(path)) if str(path).startswith(STORAGE) else str(path)
+
+
+def expanded(words: Iterable[str]) -> list[str]:
+    """Words of a command line, with the lines of a file in place of its name after `@`, and paths in the project."""
+    return [
+        in_project(line)
+        for word in words
+        for line in (Path(word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word])
+    ]
 
 
 def decisive(command: str) -> str:

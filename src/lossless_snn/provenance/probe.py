@@ -30,7 +30,7 @@ RULE = "train"
 _LOCAL = "LOSSLESS_SNN_DATA"
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
 _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
-_OF_STAGE = ("activation_penalty",)
+_OF_STAGE = ("activation_penalty", "penalty_power")
 
 
 def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:

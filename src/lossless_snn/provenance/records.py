@@ -5,7 +5,7 @@ A record holds nothing that differs when the same job is run again: when and whe
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,14 +119,14 @@ def write_record(place: Place, record: Mapping[str, Any] | None) -> None:
             place.file.unlink()
 
 
-def recorded_job(record: Mapping[str, Any]) -> Job:
-    """The job that a record is of, with the fingerprint that its code would have now."""
+def recorded_job(record: Mapping[str, Any], code_of: Callable[[str], str] = present_code) -> Job:
+    """The job that a record is of, with the fingerprint that its code would have now, by `code_of` its command line."""
     command = record["command"]
     return Job.described(
         record["rule"],
         record["wildcards"],
         record["params"],
-        present_code(command),
+        code_of(command),
         record["inputs"],
         record["outputs"],
         command,

@@ -7,7 +7,7 @@ fingerprint, so that what it gave can still be repeated.
 import io
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -51,6 +51,12 @@ def source_digests() -> dict[str, str]:
 def present_code(command: str) -> str:
     """The fingerprint of a command line's code as it is on disk now, whatever this process has read before."""
     return _fingerprint(entries(command), tuple(source_digests().items()))
+
+
+def present_codes() -> Callable[[str], str]:
+    """What gives the fingerprint of each command line's code as it is on disk now, and reads that once."""
+    digests = tuple(source_digests().items())
+    return lambda command: _fingerprint(entries(command), digests)
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """Which artifacts are what the present code, parameters and inputs would give, decided from recorded digests."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..datasets.catalogue import DATASETS
 from ..errors import LosslessError
-from ..files.digests import sha256
+from ..files.digests import KnownDigests
 from .equivalence import Chain, Equivalences
 from .jobs import Job, decisive
 from .records import Records
@@ -57,14 +57,19 @@ def published_data() -> dict[str, str]:
 
 
 class Contents:
-    """SHA-256 of files, each read once; None where there is no file."""
+    """SHA-256 of files, each asked for once; None where there is no file.
 
-    def __init__(self) -> None:
+    Args:
+        known: What says which files need not be read again; all are read without it.
+    """
+
+    def __init__(self, known: KnownDigests | None = None) -> None:
+        self._known = known or KnownDigests()
         self._digests: dict[str, str | None] = {}
 
     def __getitem__(self, path: str) -> str | None:
         if path not in self._digests:
-            self._digests[path] = sha256(path) if Path(path).is_file() else None
+            self._digests[path] = self._known.sha256(path) if Path(path).is_file() else None
         return self._digests[path]
 
 
@@ -132,7 +137,7 @@ def _judge_in_order(
             verdict.reasons = [
                 *_changed_definition(job, record, verdict.probed is not None),
                 *verdict.damage,
-                *_other_inputs(job, record, contents, {**state, **_as_recorded(record, verdict.follows)}),
+                *_other_inputs(job, record, contents, ChainMap(_as_recorded(record, verdict.follows), state)),
                 *(f"{path}: missing, and needed" for path in verdict.missing if path in needed),
             ]
         if verdict.accepted:
@@ -165,7 +170,7 @@ def _altered_outputs(job: Job, record: dict[str, Any], contents: Contents) -> li
     ]
 
 
-def _other_inputs(job: Job, record: dict[str, Any], contents: Contents, state: dict[str, str | None]) -> list[str]:
+def _other_inputs(job: Job, record: dict[str, Any], contents: Contents, state: Mapping[str, str | None]) -> list[str]:
     """Inputs that are not those that the recorded job read, by `state` where the jobs before say what they are."""
     reasons = []
     for path in sorted(set(job.inputs) & set(record["inputs"])):

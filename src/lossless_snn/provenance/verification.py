@@ -6,12 +6,15 @@ from typing import get_args
 
 from ..config.values import BudgetName
 from ..errors import LosslessError
+from ..files.digests import KnownDigests
 from .equivalence import Equivalences
 from .jobs import RESULTS, Job, Place
 from .records import Records, record_files, recorded_job
-from .sources import archive_fault, require_own_folder
+from .sources import archive_fault, present_codes, require_own_folder
 from .verdicts import DATA, Contents, by_probe, judge, published_data
 
+DIGESTS = Path(".snakemake/lossless_snn/digests.json")
+"""Where digests are kept with what tells whether a file is as it was."""
 _ARTIFACTS = ("checkpoints", "logs", "figures", "tables")
 # Of what was interrupted.
 _STATES = (".training", ".simulation")
@@ -22,6 +25,7 @@ def verify(
     expected: Mapping[Place, Job] | None = None,
     left_behind: Collection[Path] = (),
     strict: bool = False,
+    full: bool = False,
 ) -> tuple[list[str], str]:
     """Hash again what the records at or below `places` name, and hold each against what its job would be now.
 
@@ -30,6 +34,7 @@ def verify(
         expected: Jobs by their records, as the workflow would run them now. A record without one is held
             against its own parameters, and against the code as it is now.
         left_behind: Folders in which what is missing is no fault.
+        full: Whether to read every file, also those of the size, times and inode that they had when last read.
         strict: Whether to refuse what other code made even where a probe showed that it gives the same.
 
     Returns:
@@ -48,7 +53,8 @@ def verify(
         raise LosslessError(
             f"{', '.join(map(str, places))}: no records there; name a folder {RESULTS}/BUDGET/EXPERIMENT that was made"
         )
-    jobs, contents, records = dict(expected or {}), Contents(), Records()
+    known = KnownDigests(None if full else DIGESTS)
+    jobs, contents, records = dict(expected or {}), Contents(known), Records()
     faults = _damaged_records(files, records, jobs)
     verdicts = judge(jobs.values(), contents, records, None if strict else Equivalences())
     for verdict in verdicts:
@@ -63,6 +69,7 @@ def verify(
     altered = [path for path in sorted(data & published.keys()) if contents[path] not in (None, published[path])]
     faults += [f"{path}: altered, not the published file" for path in altered]
     faults += _without_record(places, jobs)
+    known.keep()
     made = {path for job in jobs.values() for path in job.outputs}
     return list(dict.fromkeys(faults)), (
         f"{len(verdicts)} jobs, {len(made)} files made{_absent(made, contents)}, "
@@ -77,7 +84,7 @@ def report(faults: list[str], checked: str) -> str:
 
 def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, Job]) -> list[str]:
     """What is wrong with records and archived sources; adds jobs that only a record tells of to `jobs`."""
-    faults, sources = [], {}
+    faults, sources, code_of = [], {}, present_codes()
     for file in files:
         try:
             places = records.places([file])
@@ -87,7 +94,8 @@ def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, 
         for place in places:
             try:
                 record = records[place]
-                jobs.setdefault(place, recorded_job(record))
+                if place not in jobs:
+                    jobs[place] = recorded_job(record, code_of)
             except (LosslessError, ValueError) as error:
                 faults.append(str(error) if isinstance(error, LosslessError) else f"{place}: {error}")
             else:

@@ -71,6 +71,8 @@ class DenseSimulator:
         self._floor = -NEGATIVE_TOLERANCE if negative_spikes else -np.inf
         self._hidden, readout, self._pixel = _NUMBERS[arithmetic](network)
         self._readout = self._tensor(readout)
+        bits = (network.membrane_bits(index) for index in range(len(network.hidden)))
+        self._saturates_at = [2.0 ** (width - 1) if network.saturates else None for width in bits]
         self._fan_out = [self._tensor(layer.fan_out) for layer in self._layers[1:]]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -88,8 +90,8 @@ class DenseSimulator:
         """
         images = len(pixels)
         populations = [
-            _Population(layer, *map(self._tensor, constants), self._floor, images)
-            for layer, constants in zip(self._layers, self._hidden, strict=False)
+            _Population(layer, *map(self._tensor, constants), self._floor, images, saturates_at)
+            for layer, constants, saturates_at in zip(self._layers, self._hidden, self._saturates_at, strict=False)
         ]
         predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
         injected = self._tensor(pixels) * self._pixel
@@ -126,12 +128,20 @@ class DenseSimulator:
 class _Population:
     """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W).
 
-    Below `floor`, which is -inf where there are none, they emit negative spikes.
+    Below `floor`, which is -inf where there are none, they emit negative spikes. V - Q stays within +-`saturates_at`.
     """
 
     def __init__(
-        self, layer: Layer, weight: Tensor, threshold: Tensor, base: Tensor, floor: float, images: int
+        self,
+        layer: Layer,
+        weight: Tensor,
+        threshold: Tensor,
+        base: Tensor,
+        floor: float,
+        images: int,
+        saturates_at: float | None = None,
     ) -> None:
+        self.saturates_at = saturates_at
         self.layer, self.weight, self.floor = layer, weight, floor
         self.threshold, self.base = threshold[:, None, None], base[:, None, None]
         self.membrane = torch.zeros((images, *layer.out_shape), dtype=torch.float64, device=weight.device)
@@ -145,11 +155,18 @@ class _Population:
         reached = received.flatten(1).any(1)
         if reached.any():
             self.membrane[reached] += convolve(received[reached], self.weight, self.layer)
+        if self.saturates_at:
+            self._saturate()
         spikes = self._spikes()
         self.shadow += spikes * self.threshold
         self.count += spikes
         self.peak = torch.maximum(self.peak, self.count.amax((0, 2, 3)))
         return spikes
+
+    def _saturate(self) -> None:
+        # The base is half-odd, and so is V - Q, whose integer is the one below.
+        most = self.saturates_at - 0.5
+        self.membrane = self.shadow + (self.membrane - self.shadow).clamp(-most, most)
 
     def _spikes(self) -> Tensor:
         """s = +1 if d > theta, -1 if d < floor, else 0, with d = max(V, b) - Q."""

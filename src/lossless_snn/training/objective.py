@@ -40,7 +40,7 @@ class Objective:
 
 
 def _power_mean(activations: Tensor, power: int) -> Tensor:
-    """mean(a^p)^(1/p) of activations that are nowhere below 0, a scalar; 0, with no gradient, where all are 0."""
+    """mean(a^p)^(1/p) of activations none of which is below 0, a scalar; without a gradient where all are 0."""
     if power == 1:
         return activations.mean()
     return activations.pow(power).mean().clamp_min(torch.finfo(torch.float32).tiny).pow(1 / power)

@@ -1,4 +1,4 @@
-"""How long jobs took, by step: from the circumstances that jobs leave beside their logs.
+"""How long jobs took and what they cost, by step: from the circumstances that jobs leave beside their logs.
 
 Circumstances are not versioned: of results that were restored they are known only where the jobs ran.
 """
@@ -12,7 +12,11 @@ from lossless_snn.provenance.records import Records, record_files
 
 @dataclass(frozen=True)
 class RunTimes:
-    """Jobs of one step of one experiment at one budget; `seconds` of those whose time is known here."""
+    """Jobs of one step of one experiment at one budget.
+
+    `seconds` are of those whose time is known here, `processor_seconds` and `memory` (MB, at the most) of those whose
+    cost was measured.
+    """
 
     experiment: str
     budget: str
@@ -20,6 +24,8 @@ class RunTimes:
     jobs: int
     seconds: tuple[float, ...]
     processors: tuple[str, ...]
+    processor_seconds: tuple[float, ...]
+    memory: tuple[float, ...]
 
 
 def run_times() -> list[RunTimes]:
@@ -43,4 +49,7 @@ def run_times() -> list[RunTimes]:
 def _of_step(experiment: str, budget: str, step: str, jobs: list[dict | None]) -> RunTimes:
     known = [circumstances for circumstances in jobs if circumstances]
     processors = tuple(sorted({circumstances["processor"] for circumstances in known}))
-    return RunTimes(experiment, budget, step, len(jobs), tuple(each["seconds"] for each in known), processors)
+    seconds, *costs = (
+        tuple(each[name] for each in known if name in each) for name in ("seconds", "processor_seconds", "memory")
+    )
+    return RunTimes(experiment, budget, step, len(jobs), seconds, processors, *costs)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from ....errors import LosslessError
-from ....provenance.jobs import Job
+from ....provenance.jobs import Job, expanded
 from ....provenance.recording import recording
 
 
@@ -16,7 +16,8 @@ from ....provenance.recording import recording
 def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
     """Run COMMAND, any other of this program, and record it as JOB: what the workflow's rules do.
 
-    JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's.
+    JOB is JSON: rule, wildcards, params, code, inputs, outputs. Output and exit status are COMMAND's. @FILE stands
+    for the lines of a file.
 
     \b
     Example:
@@ -24,11 +25,11 @@ def command(context: click.Context, job: str, words: tuple[str, ...]) -> None:
     """
     try:
         described = Job.parsed(job, words)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise LosslessError(f"record: JOB is no description of a job: {error}") from None
     with recording(described) as has_to_run:
         if not has_to_run:
             return
-        status = context.find_root().command.main(list(words), "lossless-snn", standalone_mode=False)
+        status = context.find_root().command.main(expanded(words), "lossless-snn", standalone_mode=False)
         if status:
             sys.exit(status)

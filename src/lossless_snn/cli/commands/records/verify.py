@@ -15,8 +15,9 @@ from ...options import json_option
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same.")
+@click.option("--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode.")
 @json_option
-def command(places: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+def command(places: tuple[Path, ...], strict: bool, full: bool, as_json: bool) -> None:
     """Hash again all that the records at or below PLACES (results/ if none is given) name.
 
     A line for each file that is missing, altered, or made by other code. Whether parameters are
@@ -27,6 +28,6 @@ def command(places: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     Example:
         lossless-snn verify results/paper/mnist-lenet
     """
-    faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,), strict=strict)
+    faults, checked = verify([Path(os.path.relpath(place)) for place in places] or (RESULTS,), strict=strict, full=full)
     click.echo(json.dumps({"faults": faults, "checked": checked}, indent=2) if as_json else report(faults, checked))
     sys.exit(bool(faults))

@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ...config.figure_style import FigureStyle
-from ...config.sweep import Sweep, SweepFigure
-from ...errors import LosslessError
-from ..quantities import QUANTITIES
-from ..sweeps import INTERVAL, axis_label
-from ..tables.column import COUNT
-from ..tables.results import COLUMNS
-from .style import add_legend, line_styles, new_figure
+from ..config.figure_style import FigureStyle
+from ..config.sweep import Sweep, SweepFigure
+from ..errors import LosslessError
+from .figures.style import add_legend, line_styles, new_figure
+from .quantities import QUANTITIES
+from .sweeps import INTERVAL, axis_label
+from .tables.column import COUNT
+from .tables.results import COLUMNS
 
 # From this ratio of its greatest to its least value on, an axis of three numbers or more is logarithmic.
 _WIDE = 20
