@@ -155,7 +155,7 @@ def integrate_and_fire(network, pixels, theta, steps, initial, negative, once):
             spikes = np.zeros(layer.out_shape)
             for place in np.ndindex(*layer.out_shape):
                 channel, y, x = place
-                top, left = y * layer.stride, x * layer.stride
+                top, left = y * layer.stride[0], x * layer.stride[1]
                 rows, columns = slice(top, top + layer.kernel[0]), slice(left, left + layer.kernel[1])
                 z = (weight[channel] * received[:, rows, columns]).sum() / threshold[channel]
                 if t == 0 or not once:

@@ -145,7 +145,7 @@ def relu_layers(network: SpikingNetwork, biased: bool = True) -> list[nn.Conv2d]
     layers = []
     for layer, spiking in zip(network.layers, network.hidden, strict=False):
         filters, channels, *kernel = layer.weight_shape
-        padding = "same" if any(layer.padding) else 0
+        padding = "same" if any(map(any, layer.padding)) else 0
         convolution = nn.Conv2d(channels, filters, tuple(kernel), layer.stride, padding).requires_grad_(False)
         threshold = torch.from_numpy(spiking.threshold)
         convolution.weight.copy_(torch.from_numpy(spiking.weight) / threshold[:, None, None, None])
