@@ -44,7 +44,7 @@ def test_mnist_lenet_is_the_published_one():
 
 def test_every_shipped_experiment_loads():
     for path in SHIPPED.glob("*.yaml"):
-        assert load_experiment(path.stem, SHIPPED).layers
+        assert load_experiment(path.stem, SHIPPED).graph.nodes
 
 
 @pytest.mark.parametrize(

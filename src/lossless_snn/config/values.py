@@ -51,6 +51,10 @@ Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
 Precision = Annotated[str, AfterValidator(checked_precision)]
 ExperimentName = Annotated[str, AfterValidator(_experiment)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
+NetworkName = Annotated[str, Field(max_length=1000)]
+"""The paper's notation, or a name from `networks.named`."""
+UpperBound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Of activations, whose unit is that of batch norm's output."""
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""
 # Bits depend on threads, so that a job may have more than there are processors, but not so many that none is left to
