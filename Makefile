@@ -8,13 +8,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv-peers/bin/python
+AUDITORS := .venv-audit/bin/python
 # Where the project's environment is used, no other one may get in between, and no other folder's code.
 unexport VIRTUAL_ENV
 export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
 
-.PHONY: help setup demo reproduce paper report restore verify bench certified-peers readme docs screens test test-long test-slurm lint
+.PHONY: help setup demo reproduce paper report restore verify bench peers readme docs screens
+.PHONY: test test-long test-slurm audit fuzz lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +59,7 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-certified-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
+peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
 	@$(RUN) results/paper/mnist-lenet/figures/certified_peers.svg results/paper/mnist-lenet/tables/certified_peers.md
 	@cat results/paper/mnist-lenet/tables/certified_peers.md
 
@@ -70,14 +72,29 @@ docs: $(READY) ## Build the documentation site into site/, to be opened from the
 screens: docs ## Take screenshots of the README's first screen and of the site (needs chromium) into build/screens/
 	@$(BIN)/python -m lossless_workflow.pages.screens site/*.html
 
+audit: $(READY) $(AUDITORS) ## Look for secrets, unsafe code, packages with known faults; write build/sbom.json
+	@$(BIN)/python -m lossless_workflow.audit $(dir $(AUDITORS))
+
+# SECONDS for each of READERS, see tests/fuzzing.py; inputs that crash stay in build/fuzz/.
+READERS ?= npz member objects notation
+SECONDS ?= 900
+fuzz: $(READY) $(AUDITORS) ## Look for inputs that readers of files choke on, guided by coverage (an hour)
+	@$(AUDITORS) -c 'import atheris' 2> /dev/null || { echo "make: atheris runs on Linux with Python 3.11 to 3.13" >&2; exit 1; }
+	@for reader in $(READERS); do folder=build/fuzz/$$reader; mkdir -p $$folder/corpus; \
+		site=$$(ls -d $(CURDIR)/.venv-audit/lib/python3.*/site-packages); \
+		PYTHONPATH=$(CURDIR)/src:$$site $(BIN)/python tests/fuzzing.py $$reader -max_total_time=$(SECONDS) \
+			-artifact_prefix=$$folder/ $$folder/corpus; done
+
 lint: $(READY) ## Check style and the order of the packages: ruff, snakefmt, import-linter
 	@$(BIN)/ruff check
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 # reads and writes name their encoding
 	@$(BIN)/ruff format --check
 	@$(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/lint-imports --no-logo --no-cache
 
 # uv, bootstrapped by pip, installs in seconds, and compiles in half a minute what would double every job's start where
-# Python keeps no bytecode. The stamp comes last, so that a set-up that was cut off is completed.
+# Python keeps no bytecode. The path to the sources is relative: Python reads it as ASCII under LC_ALL=C, and the folder's
+# name may not be. The stamp comes last, so that a set-up that was cut off is completed.
 $(READY): requirements.lock pyproject.toml
 	@case "$$(uname -s) $$(uname -m)" in 'Linux x86_64' | 'Linux aarch64' | 'Darwin arm64') ;; \
 		*) echo "make: PyTorch is not to be had for $$(uname -s) on $$(uname -m); needed is Linux (x86-64, aarch64) or macOS on Apple silicon" >&2; exit 1 ;; esac
@@ -87,11 +104,18 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@printf '../../../../src\n' > "$$(ls .venv/lib/python3.*/site-packages/_editable_impl_lossless_snn.pth)"
 	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
 	@touch $(READY)
 
 # The libraries to compare with, in an environment of their own.
 $(PEERS): requirements/peers.lock | $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
-	@$(BIN)/uv pip sync --quiet --python $(PEERS) requirements/peers.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(PEERS) requirements/peers.lock
 	@touch $(PEERS)
+
+# Programs that audit, and atheris, which is laid before the project's own environment.
+$(AUDITORS): requirements/audit.lock | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-audit
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(AUDITORS) requirements/audit.lock
+	@touch $(AUDITORS)

@@ -68,7 +68,9 @@ class Bench:
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._arguments.threads)}
         environment["NUMBA_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = environment["OMP_NUM_THREADS"]
         place = {"experiment": checkpoint.parents[2].name, "precision": checkpoint.parent.name, "jobs": jobs}
-        running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(jobs)]
+        running = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8") for _ in range(jobs)
+        ]
         for process, (printed, _) in [(process, process.communicate()) for process in running]:
             if process.returncode:
                 sys.exit(f"bench: {name} failed; its messages stand above")
@@ -150,7 +152,7 @@ def training_operations(experiment: str) -> int:
 
 def machine() -> str:
     """The processor, in a few words."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown processor")
     return f"{model}, {os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}"
 

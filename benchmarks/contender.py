@@ -153,7 +153,10 @@ def published(arguments: argparse.Namespace) -> Contender:
 
     def run(pixels: np.ndarray) -> np.ndarray:
         image = level * pixels / 256
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # it prints a line a layer and step
+        with (
+            open(os.devnull, "w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+        ):  # it prints a line a layer and step
             for step in range(arguments.steps):
                 spikes = image if step == 0 else np.zeros_like(image)
                 for layer in layers:
@@ -285,7 +288,7 @@ def peak_memory() -> float:
     """Largest resident memory of this process, in MiB; Linux's getrusage would count its parent's before exec."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 

@@ -103,7 +103,7 @@ class Tracer:
 
 def executed(few: bool) -> dict[str, dict[str, list[int]]]:
     Path("config/experiments").mkdir(parents=True)
-    Path("config/experiments/tiny.yaml").write_text(TINY)
+    Path("config/experiments/tiny.yaml").write_text(TINY, encoding="utf-8")
     compile_ahead()
     marked, found = boundaries(), {}
     for step, commands in lines(few).items():

@@ -32,18 +32,21 @@ def copy(source: Path, target: Path) -> Path:
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text, f"{path} no longer says {old!r}"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def insert_in_functions(path: Path, statement: str) -> None:
     """Give each function of a module another meaning, by a first statement of its own."""
     text, count = re.subn(
-        r"^def (\w+\([^)]*\)(?: -> [^\n]+)?:)\n", rf"def \1\n    {statement}\n", path.read_text(), flags=re.M
+        r"^def (\w+\([^)]*\)(?: -> [^\n]+)?:)\n",
+        rf"def \1\n    {statement}\n",
+        path.read_text(encoding="utf-8"),
+        flags=re.M,
     )
     assert count, f"{path} has no function that it finds"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:

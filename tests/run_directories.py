@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from lossless_snn.analysis.results import Results, load_results
+from lossless_snn.runs.certified import CertifiedRecord
+from lossless_snn.runs.widths import WidthRecord
 
 PUBLISHED = """\
 experiment,precision,ann_accuracy,snn_accuracy,time_steps,time_steps_from_log,simulated_steps,sops_per_image,\
@@ -29,7 +31,32 @@ epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accurac
 """
 
 # Round numbers, so that energies can be worked out by hand.
-ENERGY = "technology: 45 nm CMOS\nmultiply_accumulate: 6\naddition: 1.5\n"
+ENERGY = (
+    "technology: 45 nm CMOS\nmultiply_accumulate: 6\naddition: 1.5\n"
+    "hardware: {addition: 0.5, multiplication: 32, memory: {8 kB: 10, 1 MB: 100}}\n"
+)
+
+# Neurons that differ by implementation and step, of 40; predictions differ where any does.
+CERTIFIED = {"exact": [10, 0, 0], "sinabs": [20, 8, 4]}
+# Two layers and the output, three steps, five images.
+ACTIVITY = {
+    "images": 5,
+    "correct": [1, 3, 4],
+    "settled": [0, 1, 3, 1],
+    "layers": [
+        {"token": "4", "neurons": 4, "inputs": 9, "macs": 36, "active_inputs": 30, "active_macs": 120}
+        | {"largest_input": 255, "operations": [120, 0, 0], "positive": [10, 5, 0], "negative": [0, 0, 0]}
+        | {"updates": [20, 10, 5]},
+        {"token": "2", "neurons": 2, "inputs": 4, "macs": 8, "active_inputs": 12, "active_macs": 24}
+        | {"largest_input": 3, "operations": [20, 10, 0], "positive": [5, 4, 0], "negative": [0, 2, 1]}
+        | {"updates": [10, 8, 4]},
+        {"token": "output", "neurons": 10, "inputs": 2, "macs": 20, "active_inputs": 6, "active_macs": 60}
+        | {"largest_input": 1, "operations": [50, 60, 10], "positive": [0, 0, 0], "negative": [0, 0, 0]}
+        | {"updates": [0, 0, 0]},
+    ],
+}
+# Accuracy by bits: of weights, then of membranes.
+WIDTHS = {(4, 62): 0.4, (16, 62): 0.8, (8, 4): 0.2, (8, 16): 0.8}
 
 
 def write_run(
@@ -60,6 +87,19 @@ def write_run(
     ]
     heading = "neuron,time_step,accuracy,spikes_per_image,operations_per_image,images,ann_accuracy,unquantised_accuracy"
     (folder / "neurons.csv").write_text("\n".join([heading, *rows]) + "\n")
+    (folder / "activity.json").write_text(json.dumps(ACTIVITY))
+    rows = [
+        f"{name},{step},{0.8 if not wrong else 0.4},{int(wrong > 0)},{wrong},{10 * step},{100 * step},"
+        f"{'rate' if name == 'sinabs' else 'sum'},5,{5 * (name == 'sinabs')},40,0.8"
+        for name, by_step in CERTIFIED.items()
+        for step, wrong in enumerate(by_step, 1)
+    ]
+    (folder / "certified.csv").write_text("\n".join([",".join(CertifiedRecord.model_fields), *rows]) + "\n")
+    rows = [
+        f"{weights},{membranes},{'refuse' if membranes == 62 else 'saturate'},5,{accuracy},{accuracy},0.8,45000,0,0,0"
+        for (weights, membranes), accuracy in WIDTHS.items()
+    ]
+    (folder / "widths.csv").write_text("\n".join([",".join(WidthRecord.model_fields), *rows]) + "\n")
     measures = {
         "arithmetic": "exact",
         "time_steps": 3,

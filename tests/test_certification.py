@@ -66,10 +66,13 @@ def test_the_method_is_lossless(network, images):
     assert found.correct.tolist() == (trace.predictions == images.labels[:, None]).sum(axis=0).tolist()
 
 
-@pytest.mark.parametrize(("index", "channel"), [(0, 1), (1, 2), (2, 0)])
-def test_a_threshold_one_unit_off_is_named_with_image_layer_neuron_and_step(network, images, index, channel):
-    # A grid on which a threshold has some five units.
-    right = coarse(network, int(np.log2(network.hidden[index].grid_threshold.min())) - 2)
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_threshold_one_unit_off_is_named_with_image_layer_neuron_and_step(network, images, index):
+    # Of the channel that spikes most, on a grid on which its threshold has four to seven units.
+    activations = [integer_ann(network, pixels)[0][index] for pixels in images.pixels]
+    filters = network.layers[index].out_shape[0]
+    channel = int(np.sum(activations, axis=0).reshape(filters, -1).sum(axis=1).argmax())
+    right = coarse(network, int(np.log2(network.hidden[index].grid_threshold[channel])) - 2)
     wrong = with_threshold_one_unit_off(right, index, channel)
     found = judge(right, exact(wrong, images.pixels), images, STEPS, 4)
     expected, layers, places = [], [0, 0, 0], []
@@ -152,7 +155,8 @@ def integrate_and_fire(network, pixels, theta, steps, initial, negative, once):
             spikes = np.zeros(layer.out_shape)
             for place in np.ndindex(*layer.out_shape):
                 channel, y, x = place
-                rows, columns = (slice(at * layer.stride, at * layer.stride + n) for at, n in zip((y, x), layer.kernel))
+                top, left = y * layer.stride[0], x * layer.stride[1]
+                rows, columns = slice(top, top + layer.kernel[0]), slice(left, left + layer.kernel[1])
                 z = (weight[channel] * received[:, rows, columns]).sum() / threshold[channel]
                 if t == 0 or not once:
                     z += -base[channel] / threshold[channel] - 0.5 + 1e-5
@@ -193,7 +197,7 @@ def test_published_neurons_against_loops(network, images, factory):
         got = [np.cumsum([step[layer][image] for step in steps], axis=0) for layer in range(3)]
         for t in range(12):
             for layer in range(3):
-                assert got[layer][t].tolist() == expected[t][layer].tolist()
+                assert got[layer][min(t, len(steps) - 1)].tolist() == expected[t][layer].tolist()
 
 
 def test_stbif_and_the_published_arithmetic_come_to_rest_within_a_level(network, images):

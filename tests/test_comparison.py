@@ -9,7 +9,7 @@ from run_directories import compare, write_config, write_run
 from tiny_networks import assert_same_bytes, random_checkpoint, random_pixels, reference_layers
 
 from lossless_snn.analysis.comparison import load_comparison
-from lossless_snn.analysis.tables.negative_spikes import tidy
+from lossless_snn.analysis.tables.negative_spikes import tidy, write_comparison_table
 from lossless_snn.cli.commands.results import table_neurons
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
@@ -190,6 +190,23 @@ def test_table(tmp_path):
     readable = out.with_suffix(".md").read_text()
     assert "the first 5 test images, 3 time steps" in readable
     assert readable.count("| k = ") == 6
+
+
+def test_from_three_seeds_on_there_are_intervals(tmp_path):
+    runs = [write_run(tmp_path, "k0", seed) for seed in (0, 1)]
+    third = write_run(tmp_path / "third", "k0", 1, {"seed": 2}, {"seed": 2})
+    assert "accuracy_low" not in tidy(compare(tmp_path, runs))
+    path = third / "neurons.csv"
+    path.write_text(path.read_text().replace("signed,3,0.8,", "signed,3,0.6,", 1))
+    results = compare(tmp_path, [*runs, third])
+    row = tidy(results).set_index("neuron").loc["signed"]
+    # 0.8, 0.8, 0.6: s = 0.2 / sqrt(3), and t(0.975; 2) = 4.302653.
+    reach = 4.302653 * 0.2 / 3
+    assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx((2.2 / 3 - reach, 2.2 / 3 + reach), abs=1e-6)
+    write_comparison_table(results, tmp_path / "negative_spikes.csv")
+    text = (tmp_path / "negative_spikes.md").read_text()
+    assert "its 95 % interval (points)" in text
+    assert "-35.35 to +22.02" in text
 
 
 def test_several_seeds_of_which_one_does_not_catch_up(tmp_path):

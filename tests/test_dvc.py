@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
@@ -41,6 +42,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     files = [path for part in VERSIONED for path in (folder / part).rglob("*") if path.is_file()]
     files = [path for path in files if not path.name.endswith(".snn.safetensors")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_metrics_and_plots_are_those_of_the_results_in_git():
+    """Of others DVC would have nothing to show but a warning."""
+    listed = subprocess.run(
+        ["git", "ls-files", "results/*/*/tables/metrics.json"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    tables = [str(Path(path).parent) for path in listed.stdout.split()]
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    assert content["metrics"] == [f"{folder}/metrics.json" for folder in tables]
+    plots = [path for plot in content["plots"] for path in plot]
+    assert plots == [f"{folder}/{name}.csv" for name in ("accuracy_by_step", "training") for folder in tables]
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def test_what_a_probe_does_not_show_is_refused_still(chained):
     (strict,) = judge([job("d")], Contents(), Records())
     assert strict.reasons == ["made by other code (a, now d)"]
     Path(CHECKPOINT).parent.mkdir(parents=True)
-    Path(CHECKPOINT).write_text("altered")
+    Path(CHECKPOINT).write_text("altered", encoding="utf-8")
     (altered,) = judge([job("d")], Contents(), Records(), Equivalences())
     assert altered.reasons == [f"{CHECKPOINT}: altered since it was made"]
 
@@ -190,7 +190,7 @@ def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path
     assert recipes
     for budget, recipe in recipes.items():
         content = experiment_file(json.loads(json.dumps(recipe)), budget, precision)
-        Path("config/experiments/probe.yaml").write_text(json.dumps(content))
+        Path("config/experiments/probe.yaml").write_text(json.dumps(content), encoding="utf-8")
         assert training_recipe("probe", budget, precision) == recipe
 
 

@@ -165,7 +165,7 @@ def project(folder, monkeypatch):
 def imported(name, network, padding, shapes, last_map, precision, steps, batch, seed=0):
     """Write an experiment and an .npz, take it in by the command line; (params, path of the SNN)."""
     text = EXPERIMENT.format(network=network, padding=padding, steps=steps, batch=batch)
-    Path(f"config/experiments/{name}.yaml").write_text(text)
+    Path(f"config/experiments/{name}.yaml").write_text(text, encoding="utf-8")
     pixels = load("digits", "test").pixels[-50:].transpose(0, 2, 3, 1)
     params = calibrated_params(shapes, network, padding, last_map, pixels, seed)
     row = np.empty(len(params), dtype=object)
@@ -224,7 +224,9 @@ def test_log_files_equal_plain_numpys_line_for_line(project, name, geometry, pre
     )
     assert expected["spike_num"][-1] > expected["spike_collect"][-1], "the network shall spike with both signs"
     for log in LOGS:
-        assert Path(f"logs/{log}.txt").read_text() == "".join(f"{value}\n" for value in expected[log]), log
+        assert Path(f"logs/{log}.txt").read_text(encoding="utf-8") == "".join(
+            f"{value}\n" for value in expected[log]
+        ), log
 
 
 def test_thresholds_are_computed_in_32_bits():
@@ -258,7 +260,7 @@ def test_the_arithmetic_is_recorded(project):
     for options, arithmetic in ([], "exact"), (["--arithmetic", "faithful"], "faithful"):
         invoke("simulate", snn, *options, "--logs", arithmetic, "--limit", 20)
         for record in ("snn.json", "certificate.json"):
-            assert json.loads(Path(arithmetic, record).read_text())["arithmetic"] == arithmetic
+            assert json.loads(Path(arithmetic, record).read_text(encoding="utf-8"))["arithmetic"] == arithmetic
 
 
 def test_only_exact_arithmetic_fails_by_its_certificate(project):
@@ -270,10 +272,10 @@ def test_only_exact_arithmetic_fails_by_its_certificate(project):
     replace(snn, hidden=(off, *snn.hidden[1:])).save("off.snn.safetensors")
     arguments = ["simulate", "off.snn.safetensors", "--limit", 20, "--logs"]
     invoke(*arguments, "off", "--arithmetic", "faithful")
-    assert json.loads(Path("off/certificate.json").read_text())["mismatches_in_settled_images"] > 0
+    assert json.loads(Path("off/certificate.json").read_text(encoding="utf-8"))["mismatches_in_settled_images"] > 0
     assert all(Path("off", f"{log}.txt").exists() for log in LOGS)
     invoke(*arguments, "on")
-    assert json.loads(Path("on/certificate.json").read_text())["mismatches_in_settled_images"] == 0
+    assert json.loads(Path("on/certificate.json").read_text(encoding="utf-8"))["mismatches_in_settled_images"] == 0
 
 
 def test_the_event_engine_refuses_faithful_arithmetic(project):

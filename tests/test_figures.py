@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from itertools import pairwise
@@ -18,19 +19,28 @@ from run_directories import compare, write_config, write_run
 from lossless_snn.analysis.figures import (
     FIGURES,
     accuracy_speed,
+    certified_peers,
     energy,
+    energy_breakdown,
+    energy_time,
+    layer_rates,
     negative_spikes,
     noise,
     sops,
     sparsity,
     training_curves,
+    widths,
 )
 from lossless_snn.analysis.figures.curves import mean_and_spread
 from lossless_snn.analysis.figures.style import colours, line_styles, render, settings
 from lossless_snn.analysis.results import load_results
+from lossless_snn.analysis.tables.activity import write_activity_tables
+from lossless_snn.analysis.tables.certified_peers import write_certified_table
 from lossless_snn.cli.commands.results.figure import command
 from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.errors import LosslessError
+
+OF_THE_FIRST_SEED = ("certified_peers", "energy_breakdown", "energy_time", "layer_rates", "widths")
 
 # A layout that does not fit is no more than a warning to Matplotlib.
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout")
@@ -86,13 +96,14 @@ def test_figure_says_what_it_is_of(tmp_path, name):
     invoke(tmp_path, name, tmp_path / "figure")
     svg = re.sub(r"\s+", " ", (tmp_path / "figure.svg").read_text())
     ranges = ("accuracy_speed", "negative_spikes", "training_curves")
-    shown = "mean and range" if name in ranges else "mean ± standard deviation"
-    subtitle = "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published); "
+    shown = "; mean and range" if name in ranges else "; mean ± standard deviation"
+    shown = "" if name in OF_THE_FIRST_SEED else shown
+    subtitle = "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published)"
     # It may go on in another line, which is another element.
     assert f"{subtitle}{shown}" in re.sub(r"</text> <text[^>]*>", " ", svg)
     # What the simulations of the logs did is no matter of the figures that do not show it.
     note = "† k = 1: not settled within 3 steps (3 of 5 images were); values at the last step."
-    assert (note in svg) == (name not in ("noise", "negative_spikes", "training_curves"))
+    assert (note in svg) == (name not in ("noise", "negative_spikes", "training_curves", *OF_THE_FIRST_SEED))
 
 
 @pytest.mark.usefixtures("results")
@@ -130,11 +141,24 @@ def test_noise_lines_and_bands(results):
     lines = [[list(values) for values in line.get_data()] for line in figure.axes[0].lines]
     # FP32 and k0 of two seeds, k1 of one, all with the same tests
     assert lines == [[[0, 0.5, 1], pytest.approx([80, 70, 40])]] * 3
-    band = figure.axes[0].collections[2].get_paths()[0].vertices[:, 1]
-    # k1: draws of 20 and 60, each 20 from their mean 40, below; of 60 and 80, each 10 from 70, above
-    assert (band.min(), band.max()) == pytest.approx((40 - 800**0.5, 70 + 200**0.5))
+    # Both seeds have the same means over their draws: the interval of the mean over seeds has no width.
+    band = figure.axes[0].collections[1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((40, 80))
+    assert "over 1 to 2 seeds, each the mean over 2 draws of the noise" in " ".join(" ".join(texts(figure)).split())
+
+
+def test_noise_of_one_seed_has_intervals_over_the_draws(results):
+    alone = replace(results, runs=tuple(run for run in results.runs if run.ann.precision == "k1"))
+    figure = noise.draw(alone, FigureStyle())
+    band = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    # Draws of 60 and 80: 70 ± 12.7062 x 10, cut off at 0 and 100.
+    assert (band.min(), band.max()) == pytest.approx((0, 100))
+    assert "by Student's t, over 2 draws of the noise" in " ".join(" ".join(texts(figure)).split())
+
+
+def test_noise_lines_are_named(results):
+    figure = noise.draw(results, FigureStyle())
     assert {"FP32: 80.00% → 40.00%", "k = 1: 80.00% → 40.00%"} <= set(texts(figure))
-    assert any("over 2 draws of the noise" in text for text in texts(figure))
 
 
 def test_accuracy_lines(results):
@@ -318,3 +342,76 @@ def test_negative_spikes_lines(results):
         assert axes.get_ylim() == pytest.approx((0, 90))
     assert {"with negative spikes", "without", "integrate-and-fire", "the ANN"} <= set(texts(figure))
     assert any("The same 5 test images" in text for text in texts(figure))
+
+
+def test_certified_peers_draws_accuracy_and_the_share_of_neurons_that_differ(results):
+    figure = laid_out(certified_peers, results, FigureStyle(height=6))
+    above, below = figure.axes[0], figure.axes[1]
+    assert [line.get_ydata().tolist() for line in above.lines[1:]] == [[40, 80, 80], [40, 40, 40]]
+    assert [line.get_ydata().tolist() for line in below.lines] == [[25, 0, 0], [50, 20, 10]]
+    assert {"exact", "sinabs", "the quantised network", "k = 0", "k = 1"} <= set(texts(figure))
+
+
+def test_certified_table(results, tmp_path):
+    write_certified_table(results, tmp_path / "certified_peers.csv")
+    table = pd.read_csv(tmp_path / "certified_peers.csv").set_index(["precision", "implementation"])
+    assert table.loc[("k0", "exact"), "agrees_from_step"] == 2
+    assert pd.isna(table.loc[("k0", "sinabs"), "agrees_from_step"])
+    assert table.loc[("k1", "sinabs"), ["neurons_share", "images_active", "operations_per_image"]].tolist() == [
+        0.1,
+        5,
+        300,
+    ]
+    assert "the first 5 test images, 3 time steps" in (tmp_path / "certified_peers.md").read_text()
+
+
+def test_energy_breakdown_prints_what_the_counts_come_to(results):
+    figure = laid_out(energy_breakdown, results, FigureStyle(width=9, height=6))
+    # By hand, in pJ of arithmetic. The quantised ANN: 24 (0.5 + 8) for pixels of 8 bits, 4.8 (0.5 + 2) for activations
+    # of 2 bits, 12 (0.5 + 1) of 1 bit, 6 neurons of 32.5. The spiking network: the same for pixels, (30 + 120) / 5
+    # additions of 0.5, and as many for 57 / 5 updates and two for each of 27 / 5 spikes.
+    assert {"0.000429", "0.00023"} <= set(texts(figure))
+    widths_of = [patch.get_width() for patch in figure.axes[0].patches]
+    assert sum(widths_of[::4]) == pytest.approx(429e-6)
+    assert "Estimate, not measured on a chip." in " ".join(texts(figure))
+
+
+def test_energy_in_time_ends_at_the_sum(results):
+    figure = laid_out(energy_time, results, FigureStyle())
+    above, below = figure.axes
+    assert above.lines[0].get_ydata().tolist() == [20, 60, 80]
+    energy_so_far = below.lines[0].get_ydata()
+    # 230.1 pJ of arithmetic, and accesses: 3 (24 + 6 + 24) + 6 pixels, 2 57/5 of updates, 4 27/5 of spikes.
+    assert energy_so_far[-1] == pytest.approx(1e-6 * (230.1 + 10 * (162 + 6 + 22.8 + 21.6)))
+    assert (pd.Series(energy_so_far).diff().dropna() > 0).all()
+
+
+def test_layer_rates_maps_spikes_a_neuron_and_step(results):
+    figure = laid_out(layer_rates, results, FigureStyle())
+    positive, negative = (figure.axes[place].images[0].get_array() for place in (0, 2))
+    assert positive[0].tolist() == [0.5, 0.25, None]
+    assert negative[1].tolist() == [None, 0.2, 0.1]
+
+
+def test_widths_draw_accuracy_by_bits(results):
+    figure = laid_out(widths, results, FigureStyle())
+    weights, membranes = figure.axes
+    assert [line.get_xydata().tolist() for line in weights.lines[:1]] == [[[4, 40], [16, 80]]]
+    assert [line.get_xydata().tolist() for line in membranes.lines[:1]] == [[[4, 20], [16, 80]]]
+
+
+def test_activity_tables(results, tmp_path):
+    write_activity_tables(results, tmp_path)
+    energy_table = pd.read_csv(tmp_path / "energy_breakdown.csv").set_index(["precision", "network", "part"])
+    row = energy_table.loc[("k0", "spiking network", "all")]
+    assert row["arithmetic_joules"] == pytest.approx(230.1e-12)
+    assert row["joules_1 MB"] == pytest.approx((230.1 + 100 * 212.4) * 1e-12)
+    dense = energy_table.loc[("k0", "dense FP32 ANN", "all")]
+    assert dense["arithmetic_joules"] == pytest.approx((36 + 8 + 20) * 6e-12)
+    assert dense["accesses"] == 3 * 64 + 9 + 4 + 2 + 2 * 6
+    readable = (tmp_path / "energy_breakdown.md").read_text()
+    assert readable.startswith("**Estimate, not measured on a chip.**")
+    assert "settled after 2.0 steps (mean), 3 (99th percentile), 3 (maximum)" in readable
+    rates = pd.read_csv(tmp_path / "layer_rates.csv").set_index(["precision", "layer", "time_step"])
+    assert rates.loc[("k1", "2:2", 2), ["positive_rate", "negative_rate"]].tolist() == [0.4, 0.2]
+    assert "| k = 0       | 3:output |" in (tmp_path / "layer_rates.md").read_text()

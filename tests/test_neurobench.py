@@ -22,15 +22,18 @@ import pytest
 import tiny_networks
 import torch
 from neurobench.benchmarks import Benchmark
-from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
+from neurobench.metrics.static import ConnectionSparsity, Footprint
+from neurobench.metrics.workload import ActivationSparsity, ClassificationAccuracy, SynapticOperations
 from neurobench.models import TorchModel
 from torch import nn
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.conversion.convert import convert
-from lossless_snn.datasets import load
+from lossless_snn.datasets import Images, load
 from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.exchange.neurobench import neurobench_results
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.test_set import simulate_test_set
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
 
@@ -83,10 +86,10 @@ class SteppedNetwork(nn.Module):
 
 
 def connections(layer, weight):
-    before, after = layer.padding
+    (top, bottom), (left, right) = layer.padding
     convolution = nn.Conv2d(*weight.shape[1::-1], weight.shape[2:], layer.stride, bias=False, dtype=torch.float64)
     convolution.weight.data = torch.from_numpy(weight.astype(float))
-    return nn.ZeroPad2d((before, after, before, after)), convolution
+    return nn.ZeroPad2d((left, right, top, bottom)), convolution
 
 
 def measured_by_neurobench(snn, pixels, steps, batch_size):
@@ -170,3 +173,26 @@ def test_weights_of_zero_are_no_synapses_for_neurobench():
     measured = measured_by_neurobench(snn, pixels, 20, len(pixels))["SynapticOperations"]
     assert last_layer_spikes > 0
     assert measured["Effective_ACs"] * len(pixels) == trace.operations.sum() - 2 * last_layer_spikes
+
+
+def test_our_file_of_results_says_what_neurobench_measures():
+    rng = np.random.default_rng(6)
+    checkpoint = tiny_networks.random_checkpoint(rng, "4C3-P2-7", (1, 8, 8), 1)
+    # Half of the output's weights are 0; those are no synapses for NeuroBench.
+    checkpoint.parameters["3.weight"][:5] = 0
+    snn = convert(checkpoint)
+    images = Images(tiny_networks.random_pixels(rng, 6, (1, 8, 8)), np.arange(6) % 3)
+    ours = neurobench_results(snn, simulate_test_set(snn, images, 25, 4).record, images.pixels.astype(np.int32))
+    theirs = measured_by_neurobench(snn, images.pixels, 25, 6)
+    static = TorchModel(SteppedNetwork(snn, 25))
+    assert ours["ConnectionSparsity"] == ConnectionSparsity()(static) > 0
+    # Their weights have 64 bits here, ours 32, and two constants a channel.
+    assert ours["Footprint"] == Footprint()(static) / 2 + 4 * 2 * (4 + 4 + 7)
+    assert ours["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"], rel=1e-12)
+    operations = ours["SynapticOperations"]
+    assert operations["Dense"] == theirs["SynapticOperations"]["Dense"]
+    assert operations["Effective_MACs"] == theirs["SynapticOperations"]["Effective_MACs"]
+    assert operations["Effective_ACs"] > theirs["SynapticOperations"]["Effective_ACs"]
+    right = ClassificationAccuracy()(static, torch.tensor([0, 1]), (None, torch.tensor([0, 2])))
+    assert (right, set(theirs)) == (0.5, {"ActivationSparsity", "SynapticOperations"})
+    assert set(ours) == {*theirs, "ConnectionSparsity", "Footprint", "ClassificationAccuracy"}

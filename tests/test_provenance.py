@@ -44,10 +44,10 @@ def run(task: Job) -> None:
 
 
 def make(task: Job) -> None:
-    content = "".join(Path(path).read_text() for path in task.inputs) + json.dumps(task.params)
+    content = "".join(Path(path).read_text(encoding="utf-8") for path in task.inputs) + json.dumps(task.params)
     for path in task.outputs:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(f"{path} from {content}")
+        Path(path).write_text(f"{path} from {content}", encoding="utf-8")
 
 
 TRAIN = job("train", ["config/recipe"], [f"{FOLDER}/checkpoint", f"{FOLDER}/history"], recipe={"rate": 0.1})
@@ -61,7 +61,7 @@ def project(tmp_path, monkeypatch) -> Path:
     """A folder outside git in which three jobs have run."""
     monkeypatch.chdir(tmp_path)
     Path("config").mkdir()
-    Path("config/recipe").write_text("adam")
+    Path("config/recipe").write_text("adam", encoding="utf-8")
     for task in (TRAIN, SIMULATE, DRAW):
         run(task)
     return tmp_path
@@ -79,7 +79,7 @@ def test_what_was_not_changed_is_accepted_in_the_order_of_the_chain(project):
 
 
 def test_an_altered_file_refuses_its_job_and_all_that_follows(project):
-    Path(f"{FOLDER}/log").write_text("other")
+    Path(f"{FOLDER}/log").write_text("other", encoding="utf-8")
     assert verdicts(CHAIN) == {
         "simulate": ([f"{FOLDER}/log: altered since it was made"], []),
         "draw": ([], [f"{FOLDER}/log"]),
@@ -87,7 +87,7 @@ def test_an_altered_file_refuses_its_job_and_all_that_follows(project):
 
 
 def test_an_altered_file_that_no_job_makes_refuses_what_reads_it(project):
-    Path("config/recipe").write_text("sgd")
+    Path("config/recipe").write_text("sgd", encoding="utf-8")
     assert verdicts(CHAIN)["train"] == (["config/recipe is not the file that it was made from"], [])
 
 
@@ -133,7 +133,7 @@ def test_a_missing_file_counts_as_recorded_until_a_job_needs_it(project):
 
 
 def test_a_job_run_again_with_other_results_refuses_what_was_made_from_the_old_ones(project):
-    Path("config/recipe").write_text("sgd")
+    Path("config/recipe").write_text("sgd", encoding="utf-8")
     run(TRAIN)
     assert verdicts(CHAIN) == {
         "simulate": ([f"{FOLDER}/checkpoint is not the file that it was made from"], []),
@@ -219,18 +219,18 @@ def test_a_plan_that_is_not_to_be_seen_is_one_line(project, command_line, monkey
 
 
 def test_an_altered_input_stops_the_job_that_reads_it(project):
-    Path(f"{FOLDER}/log").write_text("other")
+    Path(f"{FOLDER}/log").write_text("other", encoding="utf-8")
     with pytest.raises(LosslessError, match=f"^{FOLDER}/log: altered since it was made \\({SIMULATE.place} says"):
         run(DRAW)
 
 
 def test_altered_raw_data_stop_the_job_that_reads_them(project):
     Path("data").mkdir()
-    Path("data/images").write_text("digits")
+    Path("data/images").write_text("digits", encoding="utf-8")
     published = {"folder": "", "files": {"images": hashlib.sha256(b"digits").hexdigest()}}
     task = job("train", ["data/images"], [f"{FOLDER}/checkpoint"], dataset=published)
     run(task)
-    Path("data/images").write_text("others")
+    Path("data/images").write_text("others", encoding="utf-8")
     with pytest.raises(LosslessError, match=r"^data/images: altered since it was made \(not the published file"):
         run(task)
 
@@ -317,12 +317,12 @@ def test_what_another_clone_made_otherwise_or_what_was_altered_is_not_taken(clon
     monkeypatch.chdir(second)
     other_rate = replace(TRAIN, params={"recipe": {"rate": 0.2}})
     run(other_rate)
-    assert '"rate": 0.2' in Path(TRAIN.outputs[0]).read_text()
+    assert '"rate": 0.2' in Path(TRAIN.outputs[0]).read_text(encoding="utf-8")
     for file in clones[0].parent.glob("store/*/*"):
         if file.name != "contents.json":
             file.write_text("altered")
     run(TRAIN)
-    assert '"rate": 0.1' in Path(TRAIN.outputs[0]).read_text()
+    assert '"rate": 0.1' in Path(TRAIN.outputs[0]).read_text(encoding="utf-8")
     assert verify()[0] == []
 
 
@@ -355,13 +355,13 @@ def commit_all(message: str) -> str:
 
 def test_circumstances_say_the_commit_and_whether_the_tree_was_clean(project):
     assert "commit" not in last_circumstances(TRAIN.place)
-    Path(".gitignore").write_text("jobs/\n")
+    Path(".gitignore").write_text("jobs/\n", encoding="utf-8")
     subprocess.run([*GIT, "init", "--quiet"], check=True)
     commit = commit_all("One")
     run(TRAIN)
     attempt = last_circumstances(TRAIN.place)
     assert (attempt["commit"], attempt["dirty"]) == (commit, False)
-    Path("config/recipe").write_text("sgd")
+    Path("config/recipe").write_text("sgd", encoding="utf-8")
     run(TRAIN)
     attempt = last_circumstances(TRAIN.place)
     assert (attempt["commit"], attempt["dirty"]) == (commit, True)
@@ -478,7 +478,7 @@ def test_what_was_left_behind_is_no_fault_and_what_follows_from_it_is_checked(pr
     made = "3 jobs, 4 files made (1 not here: known by their recorded digests), 0 files of raw data"
     assert verify() == ([f"{checkpoint}: missing"], made)
     assert verify(left_behind=[checkpoint]) == ([], made)
-    figure.write_text("altered")
+    figure.write_text("altered", encoding="utf-8")
     assert verify(left_behind=[checkpoint])[0] == [f"{figure}: {figure}: altered since it was made"]
 
 

@@ -31,7 +31,7 @@ def test_pages_show_what_the_files_say(page, in_repository):
 def test_only_the_marked_part_is_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
-    Path("results/a.md").write_text("| 2 |\n")
+    Path("results/a.md").write_text("| 2 |\n", encoding="utf-8")
     page = "Before.\n<!-- results/a.md -->\n| 1 |\n| old |\n<!-- /results/a.md -->\nAfter <!-- results/b.md -->\n"
     assert refreshed(page) == (
         "Before.\n<!-- results/a.md -->\n| 2 |\n<!-- /results/a.md -->\nAfter <!-- results/b.md -->\n"
@@ -52,7 +52,7 @@ def table_rows():
 
 def test_every_published_value_is_in_the_table(in_repository):
     rows = table_rows()
-    with open("config/published.csv", newline="") as file:
+    with open("config/published.csv", encoding="utf-8", newline="") as file:
         published = list(csv.DictReader(file))
     assert all(len(row) == 6 for row in rows)
     for name in dict.fromkeys(row["experiment"] for row in published):
@@ -69,7 +69,7 @@ def made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("config/experiments").mkdir(parents=True)
     Path("config/published.csv").write_text(
-        "experiment,precision,ann_accuracy,time_steps\nfirst,fp32,0.9012,\nfirst,k1,0.9100,13\n"
+        "experiment,precision,ann_accuracy,time_steps\nfirst,fp32,0.9012,\nfirst,k1,0.9100,13\n", encoding="utf-8"
     )
 
     def add(budget, name, *rows):
@@ -77,7 +77,8 @@ def made(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         Path("config/experiments", f"{name}.yaml").write_text(
             "published: first\ndataset: digits\nnetwork: '8'\nsimulation: {steps: 9, batch_size: 5}\n"
-            "training: {validation_images: 0, budgets: {}}\n"
+            "training: {validation_images: 0, budgets: {}}\n",
+            encoding="utf-8",
         )
         (folder / "results.csv").write_text(CSV_HEADING + "\n".join(rows) + "\n")
 

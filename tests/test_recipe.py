@@ -34,6 +34,7 @@ training:
       initialisation: identity
       label_smoothing: 0.1
       activation_penalty: 0.01
+      penalty_power: 4
       optimiser:
         {momentum: 0.85, newton_schulz_steps: 3, gamma_rate: 0.1, beta_rate: 0.1, output_rate: 0.1, beta2: 0.99}
       phases: [{epochs: 3, learning_rate: 0.05, decay: linear, warm_up: 0.1}]
@@ -168,12 +169,16 @@ def test_the_objective_by_hand():
     net = network(k=1)
     net.initialise(0)
     net.eval()
+    with torch.no_grad():
+        for layer in [*net][:-1]:
+            layer.gamma.mul_(40)  # counts of some tens
     inputs, labels = torch.rand(7, 2, 6, 6), torch.tensor([0, 1, 2, 0, 1, 2, 0])
     activations, x = [], inputs
     for layer in net:
         x = layer(x)
         activations.append(x.detach().numpy())
     logits = activations.pop().astype(float)
+    assert all(a.max() > 1 for a in activations)
     logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     smoothed = np.full((7, 3), 0.3 / 3)
     smoothed[np.arange(7), labels.numpy()] += 0.7
@@ -181,8 +186,28 @@ def test_the_objective_by_hand():
     loss, found = Objective(recipe(label_smoothing=0.3, activation_penalty=0.5))(net, inputs, labels)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert torch.equal(found, x)
+    peaks = [np.mean((2 * a.astype(float)) ** 8) ** (1 / 8) for a in activations]
+    above, _ = Objective(recipe(label_smoothing=0.3, activation_penalty=0.5, penalty_power=8))(net, inputs, labels)
+    assert above.item() - loss.item() == pytest.approx(
+        0.5 * np.mean([peak - 2 * a.mean() for peak, a in zip(peaks, activations, strict=True)]), rel=1e-4
+    )
     plain, _ = Objective(recipe())(net, inputs, labels)
     assert plain.item() == pytest.approx(-logs[np.arange(7), labels.numpy()].mean(), rel=1e-5)
+
+
+def test_a_power_of_the_penalty_where_no_neuron_is_active_has_no_gradient():
+    net = network(k=1)
+    net.initialise(0)
+    net.eval()
+    *hidden, _ = net
+    with torch.no_grad():
+        for layer in hidden:
+            layer.beta.fill_(-100.0)
+    settings = recipe(activation_penalty=0.5, penalty_power=8)
+    loss, _ = Objective(settings)(net, torch.rand(3, 2, 6, 6), torch.tensor([0, 1, 2]))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(layer.beta.grad.abs().max() == 0 for layer in hidden)
 
 
 def test_the_published_recipe_is_recorded_as_ever():
@@ -201,6 +226,8 @@ def test_each_precision_starts_from_the_one_before(fast):
     assert starts == {"fp32": None, "k2": "fp32", "k0": "k2", "k5": "fp32"}
     assert experiment.recipe("fast", "k5").phases == experiment.recipe("fast", "k2").phases
     assert [experiment.recipe("fast", p).activation_penalty for p in ("fp32", "k2", "k0")] == [0, 0.01, 0]
+    # Where there is no penalty its power decides nothing.
+    assert [experiment.recipe("fast", p).penalty_power for p in ("fp32", "k2", "k0")] == [1, 4, 1]
     recorded = experiment.recipe("fast", "k2").recorded()
     assert recorded["initial"] == "fp32"
     assert Recipe.model_validate(recorded) == experiment.recipe("fast", "k2")

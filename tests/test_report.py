@@ -312,7 +312,9 @@ def test_a_page_inside_opens_in_its_place_and_is_saved(opened):
     assert page.frame_locator("iframe").locator("#inside").inner_text() == "the page inside"
     with page.expect_download() as download:
         page.locator("#twin--paper--viewer-html .save").click()
-    assert Path(download.value.path()).read_text() == Path("results/paper/twin/figures/viewer.html").read_text()
+    assert Path(download.value.path()).read_text(encoding="utf-8") == Path(
+        "results/paper/twin/figures/viewer.html"
+    ).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("width", [320, 390, 900, 1280])

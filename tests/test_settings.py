@@ -86,6 +86,7 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
         ({"figures": {"sops": {"width": -1}}}, "figures.sops.width", "found -1"),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_a_mistake_is_one_line_that_names_file_and_key(written, changes, key, reason):
     path = written({**read_yaml(CONFIG), **changes})
     with pytest.raises(LosslessError) as caught:
@@ -94,6 +95,40 @@ def test_a_mistake_is_one_line_that_names_file_and_key(written, changes, key, re
     assert "\n" not in message
     assert message.startswith(f"{path}: {key}: ")
     assert reason in message
+
+
+NAMES = [
+    "../x",
+    "/etc/passwd",
+    "a b",
+    "a.b",
+    "a{b}",
+    "$(touch x)",
+    "`id`",
+    "a;b",
+    "a/b",
+    "",
+    "a\nb",
+    "é",
+    "a" * 201,
+    "@b=1",
+]
+NAMES += ["a@", "a@b", "a@b=", "a@b=1,", "a@b=../c", "a@b=$(id)", "a@../b=1"]
+
+
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("place", ["experiments", "summary", "report"])
+def test_what_the_name_of_an_experiment_may_contain(name, place):
+    """As `--config experiments=[...]` gives them."""
+    changes = {"experiments": [name], "summary": {"quick": [name]}, "report": {"quick": {name: []}}}
+    with pytest.raises(LosslessError) as caught:
+        read_settings({place: changes[place]}, CONFIG, EXPERIMENTS)
+    assert str(caught.value).isprintable()
+    assert str(caught.value).startswith(f"--config: {place}.")
+    assert "no name of an experiment (letters a to z, digits, - and _; a variant's goes on with" in str(caught.value)
+    with pytest.raises(LosslessError, match="no name of an experiment"):
+        load_experiment(name)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +140,7 @@ def test_a_mistake_is_one_line_that_names_file_and_key(written, changes, key, re
         ({"budget": "quick", "precisions": ["k0"], "seeds": [0]}, "experiments: field required"),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_a_file_that_is_no_configuration_is_one_line_too(written, content, reason):
     path = written(content)
     with pytest.raises(LosslessError) as caught:

@@ -25,7 +25,7 @@ def main() -> None:
     free_locks("make")
     command = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
     if command[3:4] != ["--brief"]:
-        os.execv(sys.executable, command)
+        os.execv(sys.executable, command)  # noqa: S606 (in place of this program)
     sys.exit(_run_briefly(command[:3] + command[4:]))
 
 

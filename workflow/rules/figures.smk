@@ -4,19 +4,29 @@ def style(wildcards):
 
 
 def figure_energies(wildcards):
-    """What operations cost, as JSON, for the one figure that shows it."""
+    """What operations cost, as JSON, for the figures that show it."""
+    if wildcards.figure in ("energy_breakdown", "energy_time"):
+        return hardware_energies
     return energies if wildcards.figure == "energy" else None
 
 
 def figure_logs(wildcards):
-    """What a figure shows beside the measures: training, tests under noise, the comparison of neurons, or judgements."""
+    """What a figure shows beside the measures: training, tests under noise, comparisons, judgements, or activity."""
     more = {
         "training_curves": histories,
         "noise": noise_logs,
         "negative_spikes": neuron_logs,
         "certified_peers": certified_logs,
+        **dict.fromkeys(("energy_breakdown", "energy_time", "layer_rates"), activity_logs),
+        "widths": width_logs,
     }
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
+
+
+def published_logs(wildcards):
+    """Published step logs of the experiment, where somebody has put them."""
+    folder = Path(PUBLISHED).with_suffix("")
+    return sorted(local(str(path)) for path in folder.glob(f"{compared_with(wildcards)}/*/*.txt"))
 
 
 # A rule each, because a caption cannot depend on a wildcard.
@@ -28,6 +38,7 @@ for name in FIGURES:
         input:
             measures,
             figure_logs,
+            published_logs,
             published=local(PUBLISHED),
         output:
             report(

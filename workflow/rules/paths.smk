@@ -26,7 +26,7 @@ PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
 # Made only when asked for by their paths, or by a target of their own.
-ON_REQUEST = ["noise", "negative_spikes", "certified_peers"]
+ON_REQUEST = ["noise", "negative_spikes", "certified_peers", "energy_breakdown", "energy_time", "layer_rates", "widths"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
@@ -64,15 +64,10 @@ compared_with = of_experiment(parameters.compared_with, "experiment")
 
 
 @cache
-def trained_as(name, budget):
+def trained_as(name, budget, precision):
     """The experiment whose training is this one's: variants that are trained alike are trained once."""
     experiment({"experiment": name, "budget": budget})  # if it is wrong, it says so
-    return parameters.trained_as(name, budget)
-
-
-def training(place):
-    """Wildcards of the training that an experiment's runs at a budget have."""
-    return {**place, "experiment": trained_as(place["experiment"], place["budget"])}
+    return parameters.trained_as(name, budget, precision)
 
 
 def trained(wildcards):
@@ -80,8 +75,10 @@ def trained(wildcards):
     return trained_at(wildcards["precision"], wildcards)
 
 
-def trained_at(precision, wildcards):
-    return expand(CHECKPOINT, **training({**wildcards, "precision": precision}))
+def trained_at(precision, wildcards, made=CHECKPOINT):
+    """What the trainings of an experiment's runs at one precision make, their checkpoints if not told otherwise."""
+    name = trained_as(wildcards["experiment"], wildcards["budget"], precision)
+    return expand(made, **{**wildcards, "experiment": name, "precision": precision})
 
 
 def initial(wildcards):
@@ -138,10 +135,10 @@ def measures(wildcards):
 
 
 def histories(wildcards):
-    """The training histories of all runs that are asked for; none of a variant that is not trained anew."""
-    if trained_as(wildcards["experiment"], wildcards["budget"]) != wildcards["experiment"]:
-        return []
-    return expand(LOGS + "/history.csv", precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+    """The training histories of all runs that are asked for; none where a variant is not trained anew."""
+    name, budget = wildcards["experiment"], wildcards["budget"]
+    anew = [precision for precision in settings.precisions if trained_as(name, budget, precision) == name]
+    return expand(LOGS + "/history.csv", precision=anew, seed=seeds(wildcards), **wildcards)
 
 
 def run_folders(wildcards):
@@ -155,9 +152,9 @@ def artifacts(budget, experiment):
     spiking = [precision for precision in settings.precisions if precision != "fp32"]
     figures = [name for name in FIGURES if name not in ON_REQUEST]
     return [
-        *expand(CHECKPOINT, precision=settings.precisions, **training(runs)),
+        *[path for precision in settings.precisions for path in trained_at(precision, runs)],
         *expand(SPIKING, precision=spiking, **runs),
-        *expand(LOGS + "/history.csv", precision=settings.precisions, **training(runs)),
+        *[path for precision in settings.precisions for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
         *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),

@@ -64,6 +64,7 @@ def seeds(results: Results) -> str:
 
 DEVIATION = "mean ± standard deviation"
 RANGE = "mean and range"
+INTERVAL = "mean and its 95 % interval (Student's t)"
 
 
 def spread(seeds: int, shown: str = DEVIATION) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+LEAST_SEEDS = 3
+"""For an interval to be shown in place of a range: that of two values is nine times as wide as their deviation."""
 MARGIN = 0.001
 """As a share of the images: a network no more than 0.1 points less accurate counts as equally accurate."""
 

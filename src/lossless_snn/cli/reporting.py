@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from io import TextIOWrapper
 
 from ..errors import LosslessError, quoted
-from ..files.atomic import open_file
+from ..files.atomic import DISK_ERRORS, open_file
 
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
@@ -22,6 +23,9 @@ def reporting(program: str) -> Iterator[None]:
     """
     try:
         _open_streams()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # dashes and names that a locale has not got
         names = [word.rpartition("=")[2] for word in sys.argv[1:]]
         with redirect_stdout(sys.stderr if _OUTPUT in map(open_file, names) else sys.stdout):
             try:
@@ -49,13 +53,13 @@ def _open_streams() -> None:
 
 def _said(error: OSError) -> str:
     """What the system has to say, in one line."""
-    try:
-        sys.stdout.flush()
-    except OSError as fault:  # it has kept what it could not write
-        _discard_output()
-        return f"standard output: cannot be written ({fault.strerror}); send it to another place"
     reason = quoted(error.strerror or error)
-    return f"{error.filename}: {reason}; free or choose another place" if error.filename else reason
+    if error.filename:
+        return f"{error.filename}: {reason}; free or choose another place"
+    if error.errno in {*DISK_ERRORS, errno.EBADF}:  # files are written by `files.atomic`, which names them
+        _discard_output()
+        return f"standard output: cannot be written ({reason}); send it to another place"
+    return reason
 
 
 def _quietly() -> int:

@@ -22,8 +22,24 @@ ENERGY = Path("config/energy.yaml")
 # ANN operations for each multiply-accumulate: a multiplication counts as two additions.
 _OPERATIONS_OF_MULTIPLY_ACCUMULATE = 3
 _PICO = 1e-12
+_WORD_BITS = 32
 
 Picojoules = Annotated[float, Field(gt=0, description="pJ")]
+
+
+class Hardware(Strict):
+    """What integer arithmetic and an access to memory cost, in picojoules, for the breakdown by layer."""
+
+    addition: Picojoules
+    multiplication: Picojoules
+    memory: Annotated[dict[str, Picojoules], Field(min_length=1)]
+
+    def of_multiply_accumulate(self, bits: int) -> float:
+        """Picojoules for a weight of 32 bits times an input of `bits`, added up.
+
+        A multiplier has a row of adders for each bit of its second operand.
+        """
+        return self.addition + self.multiplication * bits / _WORD_BITS
 
 
 class OperationEnergies(Strict):
@@ -32,6 +48,8 @@ class OperationEnergies(Strict):
     technology: str
     multiply_accumulate: Picojoules
     addition: Picojoules
+    # Not among the parameters of what does not use it.
+    hardware: Hardware | None = Field(default=None, exclude=True)
 
     def of_ann(self, operations: float) -> float:
         """Joules for that many ANN operations, counted as three a multiply-accumulate."""

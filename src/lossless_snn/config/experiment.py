@@ -12,10 +12,22 @@ from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
-from ..networks import notation
-from .architecture import network_layers
-from .recipe import Augmentation, Muon, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps, experiment_name
+from ..networks.geometry import Layer
+from ..networks.graph import Graph
+from .architecture import Factory, network_graph
+from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
+from .values import (
+    BudgetName,
+    Count,
+    DatasetName,
+    Distinct,
+    NetworkName,
+    Precision,
+    Seed,
+    Share,
+    Steps,
+    UpperBound,
+)
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -33,7 +45,8 @@ class FineTuning(Strict):
     precision: Precision
     phases: Phases
     augmentation: Augmentation | None = None
-    activation_penalty: Annotated[float, Field(ge=0)] | None = None
+    activation_penalty: Penalty | None = None
+    penalty_power: PenaltyPower | None = None
 
 
 class Budget(Strict):
@@ -56,29 +69,34 @@ class Budget(Strict):
     arithmetic: Literal["float32", "bfloat16"] = "float32"
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
-    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
-    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    activation_penalty: Penalty = 0.0
+    penalty_power: PenaltyPower = 1
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
         """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
-            return {
-                "phases": self.phases,
-                "augmentation": self.augmentation,
-                "activation_penalty": 0.0 if precision == "fp32" else self.activation_penalty,
-            }
+            own = {"phases": self.phases, "augmentation": self.augmentation}
+            return own | self._penalty(None if precision == "fp32" else self)
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
         chosen = self.fine_tuning[place]
-        penalty = chosen.activation_penalty
-        return {
+        own = {
             "phases": chosen.phases,
             "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
-            "activation_penalty": self.activation_penalty if penalty is None else penalty,
         }
+        return own | self._penalty(chosen)
+
+    def _penalty(self, stage: "FineTuning | Budget | None") -> dict[str, Any]:
+        """The penalty of a stage, or the budget's where the stage has none of its own; without one, its power is 1."""
+        weight, power = (getattr(stage, name, None) for name in ("activation_penalty", "penalty_power"))
+        if stage is not None and weight is None:
+            weight = self.activation_penalty
+        if not weight:
+            return {"activation_penalty": 0.0, "penalty_power": 1}
+        return {"activation_penalty": weight, "penalty_power": self.penalty_power if power is None else power}
 
 
 def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
@@ -128,13 +146,15 @@ class Comparison(Strict):
 class Experiment(Strict):
     """One network on one data set, with its recipe.
 
-    `published` is the experiment of published.csv to compare with; the one of its own name if not given.
+    `published` is the experiment of published.csv to compare with; the one of its own name if not given. `padding` is
+    that of the paper's notation, `upper_bound` that of all activations.
     """
 
     published: str | None = None
     dataset: DatasetName
-    network: str
+    network: NetworkName | Factory
     padding: Literal["valid", "same"] = "valid"
+    upper_bound: UpperBound | None = None
     training: Training
     simulation: Simulation
     comparison: Comparison = Comparison()
@@ -155,7 +175,7 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _network_fits(self) -> "Experiment":
         try:
-            _ = self.layers
+            _ = self.graph
         except LosslessError as error:
             raise ValueError(f"network: {error}") from None
         return self
@@ -165,13 +185,25 @@ class Experiment(Strict):
         return find(self.dataset)
 
     @property
-    def layers(self) -> tuple[notation.Layer, ...]:
-        return network_layers(self.architecture)
+    def graph(self) -> Graph:
+        return network_graph(self.architecture)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of a chain; raises LosslessError where the network is none."""
+        return self.graph.chain()
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What a checkpoint needs to rebuild the network: data set, network and padding."""
-        return self.model_dump(include={"dataset", "network", "padding"})
+        """What a checkpoint needs to rebuild the network: data set, network and padding, and the upper bound if any.
+
+        Of a network that a factory makes, the graph that it gives: files never name code.
+        """
+        content = self.model_dump(include={"dataset", "network", "padding"})
+        if isinstance(self.network, Factory):
+            graph = self.network.graph(self.data.input_shape, self.data.classes)
+            content["network"] = graph.model_dump(mode="json", exclude_defaults=True)
+        return content if self.upper_bound is None else {**content, "upper_bound": self.upper_bound}
 
     def simulated_steps(self, budget: str) -> int:
         """Time steps to simulate a network trained at `budget`."""
@@ -206,8 +238,6 @@ class Experiment(Strict):
             arithmetic=chosen.arithmetic,
             initialisation=chosen.initialisation,
             label_smoothing=chosen.label_smoothing,
-            # Without a penalty its power decides nothing, and makes nothing stale.
-            penalty_power=chosen.penalty_power if stage["activation_penalty"] else 1,
             **stage
             | {
                 "phases": lasting(stage["phases"], epochs),
@@ -248,6 +278,12 @@ def trainings(experiment: Experiment, budget: str) -> tuple[Recipe, ...]:
     return tuple(experiment.recipe(budget, precision) for precision in ("fp32", *levels))
 
 
+def stages(experiment: Experiment, budget: str, precision: str) -> tuple[Recipe, ...]:
+    """The recipes that a network at `precision` goes through: FP32's or its own first, its own last."""
+    recipe = experiment.recipe(budget, precision)
+    return (recipe,) if recipe.initial is None else (*stages(experiment, budget, recipe.initial), recipe)
+
+
 def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path = EXPERIMENT_FOLDER) -> str:
     """The variant with the fewest of a variant's changes for which `decides` still gives the same.
 
@@ -268,10 +304,7 @@ def fewest_changes(name: str, decides: Callable[[Experiment], Any], folder: Path
 
 
 def _content(name: str, folder: Path, extending: tuple[str, ...]) -> Any:
-    try:
-        path = configured(folder / f"{experiment_name(name)}.yaml")
-    except ValueError as error:
-        raise LosslessError(error) from None
+    path = configured(folder / f"{name}.yaml")
     if not path.is_file():
         known = configured_names(folder)
         raise LosslessError(f"{path}: no such experiment (found: {', '.join(known)}){did_you_mean(name, known)}")

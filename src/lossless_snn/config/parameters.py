@@ -7,7 +7,7 @@ parameters stay what they are. They return plain values: what methods do, no par
 from typing import Any
 
 from ..boundary import covered_by
-from .experiment import experiment_file, fewest_changes, load_experiment, trainings
+from .experiment import experiment_file, fewest_changes, load_experiment, stages
 
 
 @covered_by("recipe")
@@ -38,6 +38,6 @@ def compared_with(experiment: str) -> str:
     return load_experiment(experiment).published or experiment
 
 
-def trained_as(experiment: str, budget: str) -> str:
-    """The variant with the fewest changes whose networks are trained as those of `experiment`, at all precisions."""
-    return fewest_changes(experiment, lambda other: trainings(other, budget))
+def trained_as(experiment: str, budget: str, precision: str) -> str:
+    """The variant with the fewest changes whose network at `precision` is trained as that of `experiment`."""
+    return fewest_changes(experiment, lambda other: stages(other, budget, precision))

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat
 
 from ..files.typed import Strict
-from .values import Count, DatasetName, Precision, Share
+from ..networks.graph import Graph
+from .values import Count, DatasetName, NetworkName, Precision, Share, UpperBound
 
 # An epoch's schedule is laid out in memory; the published recipe has 200.
 MOST_EPOCHS = 100_000
@@ -13,6 +14,9 @@ MOST_EPOCHS = 100_000
 LARGEST_RATE = 100.0
 
 LearningRate = Annotated[float, Field(gt=0, le=LARGEST_RATE, allow_inf_nan=False)]
+Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Counts of a few dozen to this power, and the sum over a batch of them, are far within 32-bit floats.
+PenaltyPower = Annotated[int, Field(ge=1, le=16)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
 
 
@@ -88,7 +92,7 @@ class Recipe(Strict):
     """
 
     dataset: DatasetName
-    network: str
+    network: NetworkName | Graph
     padding: Literal["valid", "same"]
     batch_size: Count
     train_images: Count | None
@@ -97,13 +101,15 @@ class Recipe(Strict):
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     optimiser: Muon | None = None
     """None is Adam with the published constants."""
+    upper_bound: UpperBound | None = None
+    """Of activations; None is the published quantiser, which has none."""
     arithmetic: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; all else, and all that is stored, has 32 bits."""
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
-    activation_penalty: Annotated[float, Field(ge=0)] = 0.0
+    activation_penalty: Penalty = 0.0
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
-    penalty_power: Annotated[int, Field(ge=1, le=16)] = 1
+    penalty_power: PenaltyPower = 1
     """The power mean that is meant: 1 is the mean, and the largest activations weigh more with larger ones."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
@@ -111,6 +117,8 @@ class Recipe(Strict):
     def recorded(self) -> dict[str, Any]:
         """The recipe as JSON has it: an input of the training step, part of a checkpoint's metadata."""
         content = self.model_dump(mode="json")
+        if isinstance(self.network, Graph):
+            content["network"] = self.network.model_dump(mode="json", exclude_defaults=True)
         fields = list(Recipe.model_fields)
         for name in fields[fields.index("optimiser") :]:
             if getattr(self, name) == Recipe.model_fields[name].default:

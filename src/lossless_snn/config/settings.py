@@ -11,7 +11,7 @@ from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
-from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed
+from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed, ThreadCount
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
@@ -19,7 +19,16 @@ CHANGES = "--config"
 """Where keys come from that are not the file's: the command line, or a file that it names by --configfile."""
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal["noise", "negative_spikes", "certified_peers", "viewer"]
+OnRequest = Literal[
+    "noise",
+    "negative_spikes",
+    "certified_peers",
+    "energy_breakdown",
+    "energy_time",
+    "layer_rates",
+    "widths",
+    "viewer",
+]
 """What is made of an experiment only where it is asked for."""
 
 
@@ -38,9 +47,9 @@ class Data(Strict):
 class Threads(Strict):
     """Threads of one job of each step: fixed here, because results may depend on them in the last bits."""
 
-    train: Count = 1
-    evaluate: Count = 1
-    simulate: Count = 1
+    train: ThreadCount = 1
+    evaluate: ThreadCount = 1
+    simulate: ThreadCount = 1
 
 
 class Noise(Strict):
@@ -73,6 +82,10 @@ class Figures(Strict):
     noise: FigureStyle = FigureStyle()
     negative_spikes: FigureStyle = FigureStyle()
     certified_peers: FigureStyle = FigureStyle()
+    energy_breakdown: FigureStyle = FigureStyle()
+    energy_time: FigureStyle = FigureStyle()
+    layer_rates: FigureStyle = FigureStyle()
+    widths: FigureStyle = FigureStyle()
     summary: FigureStyle = FigureStyle()
 
 

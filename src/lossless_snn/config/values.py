@@ -1,17 +1,15 @@
 """Values that configuration is made of, with their bounds."""
 
-import re
+import os
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from ..datasets.catalogue import find
-from ..errors import did_you_mean, quoted
+from ..errors import LosslessError, did_you_mean
 from ..networks.quantiser import MOST_STEPS, quantiser_level
-from .variants import VARIANT_NAME
+from .variants import split_name
 
-# As long as file names may be, less what is added to them.
-_LONGEST_NAME = 200
 PRECISIONS = ("fp32", "k0", "k1", "k2", "k3")
 """Those that a person may have meant, or begun to type; any k<N> is one."""
 
@@ -30,16 +28,11 @@ def _dataset(value: str) -> str:
     return value
 
 
-def experiment_name(value: str) -> str:
-    """The name of an experiment: of a file, a part of paths, and a word for the shell that runs jobs.
-
-    Raises ValueError where it has anything but letters, digits, `-` and `_`, and is no variant's either.
-    """
-    if not re.fullmatch(VARIANT_NAME, value) or len(value) > _LONGEST_NAME:
-        raise ValueError(
-            f"'{quoted(value)}' is no name of an experiment (letters, digits, - and _; {_LONGEST_NAME} at the most; "
-            "@KEY=VALUE for a variant)"
-        )
+def _experiment(value: str) -> str:
+    try:
+        split_name(value)
+    except LosslessError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -56,10 +49,18 @@ def _each_once(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 Distinct = Annotated[tuple[Item, ...], AfterValidator(_each_once)]
 Precision = Annotated[str, AfterValidator(checked_precision)]
-ExperimentName = Annotated[str, AfterValidator(experiment_name)]
+ExperimentName = Annotated[str, AfterValidator(_experiment)]
 DatasetName = Annotated[str, AfterValidator(_dataset)]
+NetworkName = Annotated[str, Field(max_length=1000)]
+"""The paper's notation, or a name from `networks.named`."""
+UpperBound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Of activations, whose unit is that of batch norm's output."""
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""
+# Bits depend on threads, so that a job may have more than there are processors, but not so many that none is left to
+# other programs.
+MOST_THREADS = max(64, os.cpu_count() or 1)
+ThreadCount = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 # What NumPy's and PyTorch's generators take, both.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

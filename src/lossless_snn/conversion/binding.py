@@ -6,6 +6,7 @@ from ..checkpoints import Checkpoint
 from ..errors import LosslessError
 from .convert import convert
 from .spiking_network import SpikingNetwork
+from .widths import narrow
 
 
 def check_conversion(network: SpikingNetwork, checkpoint: Checkpoint, source: str | Path = "network") -> None:
@@ -23,6 +24,8 @@ def check_conversion(network: SpikingNetwork, checkpoint: Checkpoint, source: st
         LosslessError: Where they differ; it names the first tensor, or field of the metadata, that does.
     """
     expected = convert(checkpoint)
+    if network.metadata.widths:
+        expected = narrow(expected, network.metadata.widths)
     ours, theirs = network.metadata.model_dump(), expected.metadata.model_dump()
     # The digest last: where anything else differs, that says more.
     for name in sorted(theirs, key=lambda name: name == "checkpoint_sha256"):

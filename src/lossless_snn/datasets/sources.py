@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ..boundary import covered_by
 from ..errors import LosslessError
-from ..files.atomic import replacing
+from ..files.atomic import DISK_ERRORS, make_folder, replacing, writing
 from . import digits, image_folders
 from .catalogue import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find
 from .image_folders import ALREADY_THERE
@@ -128,7 +128,7 @@ def retrieve(name: str, destination: Path = Path("data"), local: Path | None = N
 def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination: Path) -> set[str]:
     """Install what `source` has of the files at `paths`; says what it could not, and returns the others' names."""
     taken: set[str] = set()
-    with _scratch(destination) as scratch:
+    with _scratch(destination) as scratch, writing(destination):
         try:
             for offer in source.offers(list(paths), scratch):
                 for file in offer.keys() & paths.keys() - taken:
@@ -140,6 +140,8 @@ def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination
                 if taken == paths.keys():
                     break
         except (SourceError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                raise  # no other source will do better
             _say(f"{source.title}: {one_line(error)}")
     return taken
 
@@ -147,8 +149,8 @@ def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination
 @contextmanager
 def _scratch(destination: Path) -> Iterator[Path]:
     """An empty folder for a source to work in, below the one that the files go to anyway."""
+    make_folder(destination)
     try:
-        destination.mkdir(parents=True, exist_ok=True)
         folder = TemporaryDirectory(prefix=".fetch-", dir=destination, ignore_cleanup_errors=True)
     except OSError as error:
         raise LosslessError(f"{error.filename or destination}: {error.strerror}") from None

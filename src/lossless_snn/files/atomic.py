@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import LosslessError
 
 # What a disk that takes no more says, of a file that is open already and so without its name.
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 # Where a process finds its open files: /dev/stdout is a link to 1 there.
 _OPEN_FILES = ("/dev/fd", "/proc/self/fd")
 
@@ -34,9 +34,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         return
     target = _target(Path(path))
     partial = _beside(target, "partial")
-    _make_folder(target.parent)
+    make_folder(target.parent)
     try:
-        with _writing(path, partial):
+        with writing(path, partial):
             yield partial
             os.replace(partial, target)
     finally:
@@ -68,7 +68,7 @@ def _handing_over(path: Path, descriptor: int | None) -> Iterator[Path]:
         raise LosslessError(f"{path}: not open; choose another name")
     with TemporaryDirectory() as folder:
         partial = Path(folder, "partial")
-        with _writing(path, partial):
+        with writing(path, partial):
             yield partial
             if descriptor is not None:
                 with partial.open("rb") as whole, open(descriptor, "wb", closefd=False) as stream:
@@ -102,17 +102,21 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 @contextmanager
-def _writing(path: str | Path, *temporary: Path) -> Iterator[None]:
-    """Turn what the system says about `temporary` files, that are to become `path`, into a LosslessError."""
+def writing(path: str | Path, *temporary: Path) -> Iterator[None]:
+    """Turn what the system says about `temporary` files, that are to become `path`, into a LosslessError.
+
+    So is whatever it says of a disk that takes no more: `path` is on it, or is a folder on it.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename not in map(str, temporary) and error.errno not in _DISK_ERRORS:
+        if error.filename not in map(str, temporary) and error.errno not in DISK_ERRORS:
             raise
         raise LosslessError(f"{path}: cannot be written ({error.strerror}); free or choose another place") from None
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there; raises LosslessError where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -142,8 +146,8 @@ def write_together(folder: str | Path, contents: Mapping[str, str | bytes]) -> N
     targets = {name: _target(folder / name) for name in contents}
     new = {name: _beside(target, "partial") for name, target in targets.items()}
     for target in targets.values():
-        _make_folder(target.parent)
-    with _writing(folder, folder, *new.values()), ExitStack() as undo:
+        make_folder(target.parent)
+    with writing(folder, folder, *new.values()), ExitStack() as undo:
         for name, content in contents.items():
             undo.callback(_remove, new[name])
             new[name].write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -25,7 +25,7 @@ def locked(path: Path, notice: str | None = None) -> Iterator[bool]:
         LosslessError: The file system knows no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
+    with open(path, "a", encoding="utf-8") as file:
         try:
             waited = not _free(file)
             if waited:

@@ -90,7 +90,7 @@ def measured(budget: str, experiment: str, rule: str) -> list[dict[str, Any]]:
 def git(*arguments: str) -> str | None:
     """What git prints; None where it fails, or is not there."""
     try:
-        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, encoding="utf-8")
+        run = subprocess.run(["git", *arguments], capture_output=True, check=True, encoding="utf-8")
     except (OSError, subprocess.CalledProcessError):
         return None
     return run.stdout.rstrip()
@@ -106,7 +106,7 @@ def _git_state() -> dict[str, Any]:
 def _processor() -> str:
     """The processor's model, or its architecture where the system does not say."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -30,7 +30,7 @@ RULE = "train"
 _LOCAL = "LOSSLESS_SNN_DATA"
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
 _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
-_OF_STAGE = ("activation_penalty",)
+_OF_STAGE = ("activation_penalty", "penalty_power")
 
 
 def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
@@ -123,7 +123,7 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
     configuration = experiment_file(recipe, wildcards["budget"], wildcards["precision"])
     path = folder / "config" / "experiments" / f"{experiment}.yaml"
     path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(configuration))
+    path.write_text(yaml.safe_dump(configuration), encoding="utf-8")
     if (descriptions := Path("config/datasets")).is_dir():
         shutil.copytree(descriptions, folder / descriptions)
     words = shlex.split(command)
@@ -134,15 +134,15 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
         words[initial] = str(Path(words[initial]).resolve())
     environment = {**os.environ, "PYTHONPATH": str(sources.resolve())}
     if all(Path(name).is_file() for name in record["inputs"] if Path(name).is_relative_to(DATA)):
-        environment[_LOCAL] = str(DATA.resolve())
-    elif _LOCAL in environment:
+        (folder / DATA).symlink_to(DATA.resolve())
+    if _LOCAL in environment:
         environment[_LOCAL] = str(Path(environment[_LOCAL]).resolve())
     run = subprocess.run(
         [sys.executable, "-m", PACKAGE.name, *words[words.index(PROGRAM) + 1 :]],
         cwd=folder,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if run.returncode:

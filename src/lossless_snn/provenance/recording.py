@@ -47,7 +47,7 @@ def recording(job: Job) -> Iterator[bool]:
     # A job outlives the workflow engine that was killed over it.
     lock = job.place.file.parent / "jobs" / f"{job.place.name}.lock"
     with locked(lock, "another process runs this job now; waiting for it") as waited:
-        if waited and _is_made(job):
+        if waited and is_made(job):
             yield False
             return
         with _attempt(job) as circumstances:
@@ -78,7 +78,7 @@ def _attempt(job: Job) -> Iterator[Circumstances]:
         circumstances.append(job.place, succeeded)
 
 
-def _is_made(job: Job) -> bool:
+def is_made(job: Job) -> bool:
     """Whether the record is of this very job, and all that it names is here unaltered."""
     try:
         record = Records()[job.place]

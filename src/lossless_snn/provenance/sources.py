@@ -179,7 +179,7 @@ def _checkout(commit: str, folder: Path) -> bool:
 
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     # Early releases of Python 3.11 know no filters.
-    archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+    archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # noqa: S202
 
 
 def _pack(path: Path, files: Iterable[Path]) -> None:

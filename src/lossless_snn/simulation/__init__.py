@@ -40,7 +40,9 @@ def simulator(
         raise LosslessError("the event engine has exact arithmetic only; use --engine dense for the faithful one")
     if device != "cpu" and engine == "event":
         raise LosslessError(f"the event engine runs on a CPU; use --engine dense for --device {device}")
-    eventful = arithmetic == "exact" and device == "cpu" and find_spec("numba") is not None
+    if network.saturates and engine == "event":
+        raise LosslessError("the event engine's membranes do not saturate; use --engine dense")
+    eventful = not network.saturates and arithmetic == "exact" and device == "cpu" and find_spec("numba") is not None
     if engine == "event" or (engine == "auto" and eventful):
         from .events import EventSimulator  # numba takes a second to import
 

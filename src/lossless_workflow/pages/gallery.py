@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-CAPTIONS = Path("workflow/report")
+from lossless_workflow.report.captions import source
 
 
 def figures() -> list[Path]:
@@ -26,10 +26,7 @@ def gallery() -> str:
 
 def caption(figure: str) -> str:
     """The figure's caption in the report, without what only Snakemake fills in; empty where it has none."""
-    path = CAPTIONS / f"{figure}.rst"
-    if not path.is_file():
-        return ""
-    paragraphs = [re.sub(r"\s+", " ", part) for part in path.read_text(encoding="utf-8").strip().split("\n\n")]
+    paragraphs = [re.sub(r"\s+", " ", part) for part in source(figure).split("\n\n")]
     # The first one names experiment and budget, as the heading here does; of it, only the title in bold is new.
     title = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
     return f"{title[1]}. {paragraphs[1]}" if title else paragraphs[0]

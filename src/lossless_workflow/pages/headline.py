@@ -78,7 +78,7 @@ def main() -> None:
     print(f"\n{table}\n")
     if MARK in table:
         print(f"{MARK}: some images still spike at the last time step; neurons differ in these images alone.")
-    print(f"More columns: {folder}/tables/results.md. Figures: {folder}/figures/. In a browser: make report.")
+    print(f"All of it: {folder}/tables/ and figures/; in a browser: make report")
 
 
 def _rows() -> Iterator[tuple[str, ...]]:

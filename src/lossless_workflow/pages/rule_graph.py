@@ -30,7 +30,7 @@ Edges = frozenset[tuple[str, str]]
 def drawn() -> str:
     """The drawing of all rules that lead to `TARGET`, as the Snakefile has them now."""
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "dot", "--quiet", "all", "--", TARGET]
-    answer = subprocess.run(command, capture_output=True, text=True)
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8")
     if answer.returncode:
         sys.exit(f"pages: snakemake --rulegraph failed: {answer.stderr.strip().splitlines()[-1:]}")
     return svg(*parsed(answer.stdout))

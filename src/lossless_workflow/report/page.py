@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lossless_snn.analysis.captions import precision_title
 from lossless_snn.provenance.circumstances import git
@@ -19,6 +19,7 @@ from .origins import Origin, Origins, certified_in_all
 from .run_times import RunTimes, run_times
 
 TEMPLATE = Path(__file__).with_name("report.html")
+_SPREAD = re.compile(r"\S+ ± \S+")
 # How files are called beside others of the same name.
 _KINDS = {".svg": "figure", ".md": "table", ".html": "interactive"}
 
@@ -155,16 +156,15 @@ def _anchor(*names: str) -> str:
     return "--".join(re.sub(r"[^\w-]+", "-", name) for name in names if name)
 
 
-def _unbroken(cell: str) -> Markup:
-    """A cell in which a line ends between a value and what stands beside it, never within either."""
-    held = str(Markup.escape(cell)).replace(" ± ", "\u00a0±\u00a0").replace(" by the log", "\u00a0by\u00a0the\u00a0log")
-    return Markup(held)
+def _held(cell: str) -> Markup:
+    """A cell in which a line does not end between a value and its spread, unless the table is too wide."""
+    return Markup(_SPREAD.sub(r'<span class="held">\g<0></span>', str(escape(cell))))
 
 
 def rendered() -> str:
     """The whole page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["unbroken"] = _unbroken
+    environment.filters["held"] = _held
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     commit = git("describe", "--always", "--dirty", "--abbrev=8")
     return template.render(report=Report(), introduction=captions.as_html("workflow", {}, {}), commit=commit)

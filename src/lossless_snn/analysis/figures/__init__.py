@@ -9,4 +9,8 @@ FIGURES = (
     "noise",
     "negative_spikes",
     "certified_peers",
+    "energy_breakdown",
+    "energy_time",
+    "layer_rates",
+    "widths",
 )

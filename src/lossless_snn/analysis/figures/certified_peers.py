@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from ...config.figure_style import FigureStyle
 from .. import captions
@@ -49,10 +50,12 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     lower[0].set_ylabel("neurons that differ (%)")
     lower[len(lower) // 2].set_xlabel("time step")
     highest = 100 * max(table["accuracy"].max(), table["ann_accuracy"].max())
-    errors_axis(upper[0], highest, images, steps, style)
+    errors_axis(upper[0], highest, images)
     least = 100 / table["neurons_compared"].max()
     lower[0].set_yscale("symlog", linthresh=10 * least, linscale=0.5)
     lower[0].set_ylim(0, 100)
+    lower[0].yaxis.set_major_locator(FixedLocator([0, *(10.0**e for e in range(-9, 3) if 10.0**e > 20 * least)]))
+    lower[0].yaxis.set_major_formatter("{x:g}")
     steps_axis(lower[0], steps, style)
     _key(figure.add_subplot(grid[0, :]), table, palette, style)
     return figure

@@ -8,21 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from ...config.figure_style import FigureStyle
+from ..statistics import interval
 
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
 
-def mean_and_spread(table: pd.DataFrame, x: str, spread: Literal["range", "deviation"]) -> pd.DataFrame:
+def mean_and_spread(table: pd.DataFrame, x: str, spread: Literal["range", "interval"]) -> pd.DataFrame:
     """Accuracies (%) at each value of column `x`, which is the index: `mean`, and the band from `least` to `most`.
 
-    The band is the range over the rows, or the mean ± their standard deviation, cut off at 0 and 100 %;
-    where there is one row, it is NaN.
+    The band is the range over the rows, or the 95 % interval of their mean, cut off at 0 and 100 %; where there is
+    one row, it is NaN.
     """
-    groups = 100 * table.groupby(x)["accuracy"].agg(["mean", "std", "min", "max"])
+    values = 100 * table.set_index(x)["accuracy"]
+    groups = values.groupby(level=0).agg(["mean", "std", "min", "max"])
     if spread == "range":
         least, most = (groups[name].where(groups["std"].notna()) for name in ("min", "max"))
     else:
-        least, most = groups["mean"] - groups["std"], groups["mean"] + groups["std"]
+        ends = values.groupby(level=0).apply(interval)
+        least, most = ends.str[0], ends.str[1]
     return pd.DataFrame({"mean": groups["mean"], "least": least.clip(lower=0), "most": most.clip(upper=100)})
 
 
@@ -32,13 +35,12 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, **line: Any) -> None:
     axes.fill_between(curve.index, curve["least"], curve["most"], color=line["color"], alpha=0.2, linewidth=0)
 
 
-def errors_axis(axes: Axes, highest: float, images: int, steps: int, style: FigureStyle) -> None:
-    """Accuracies (%) on a logarithmic axis of the errors that are left, over time steps on a logarithmic one.
+def errors_axis(axes: Axes, highest: float, images: int) -> None:
+    """Accuracies (%) on a logarithmic axis of the errors that are left.
 
     Where no image is wrong, half an image is drawn as wrong. `highest` is the highest accuracy.
     """
     least = 50 / images
-    steps_axis(axes, steps, style)
     axes.set_yscale(
         "function", functions=(lambda y: -np.log10(np.maximum(100 - y, least)), lambda y: 100 - 10.0 ** -np.asarray(y))
     )

@@ -10,7 +10,8 @@ from ...runs.neurons import NEURONS
 from .. import captions
 from ..comparison import load_comparison
 from ..results import Results
-from .curves import draw_curve, errors_axis, mean_and_spread
+from ..statistics import LEAST_SEEDS
+from .curves import draw_curve, errors_axis, mean_and_spread, steps_axis
 from .style import INK, colours, new_figure
 
 _NAMES = {
@@ -34,7 +35,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         f"The same {images:,} test images for all. Integrate-and-fire: reset by subtraction, the image at every "
         "step, the output averaged."
     )
-    subtitle = captions.figure_subtitle(results, captions.RANGE)
+    shown = captions.INTERVAL if comparison["seed"].nunique() >= LEAST_SEEDS else captions.RANGE
+    subtitle = captions.figure_subtitle(results, shown)
     figure = new_figure(style, "What negative spikes buy", subtitle, [note])
     precisions = list(comparison["precision"].unique())
     # A legend of the figure's own would lie on its title.
@@ -50,7 +52,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         axes.label_outer()
     panels[len(panels) // 2].set_xlabel("time step")
     first.set_ylabel("accuracy (%)")
-    errors_axis(first, highest, images, steps, style)
+    steps_axis(first, steps, style)
+    errors_axis(first, highest, images)
     handles = [Line2D([], [], color=palette[n], linestyle=_DASHES[n], linewidth=1.8, label=_NAMES[n]) for n in NEURONS]
     handles.append(Line2D([], [], label="the ANN", **_ANN))
     key.set_axis_off()
@@ -72,8 +75,9 @@ def _panel(axes: Axes, comparison: pd.DataFrame, palette: dict[str, tuple]) -> f
     ann = 100 * comparison["ann_accuracy"].mean()
     axes.axhline(ann, **_ANN)
     highest = ann
+    spread = "interval" if comparison["seed"].nunique() >= LEAST_SEEDS else "range"
     for neuron in NEURONS:
-        curve = mean_and_spread(comparison[comparison["neuron"] == neuron], "time_step", "range")
+        curve = mean_and_spread(comparison[comparison["neuron"] == neuron], "time_step", spread)
         draw_curve(axes, curve, color=palette[neuron], linestyle=_DASHES[neuron], linewidth=1.8)
         highest = max(highest, curve[["mean", "most"]].max(axis=None))
     return highest

@@ -58,8 +58,8 @@ def signed_hundredths(value: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """1.23, and 12.3"""
-    return f"{value:.3g}"
+    """1.23, 12.3, and 1,234"""
+    return whole(value) if abs(value) >= 1000 else f"{value:.3g}"
 
 
 @dataclass(frozen=True)

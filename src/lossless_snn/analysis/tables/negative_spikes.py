@@ -9,6 +9,7 @@ from ...files.atomic import write_together
 from .. import captions
 from ..comparison import load_comparison, summarise
 from ..results import Results
+from ..statistics import LEAST_SEEDS, interval
 from .column import PERCENT, POINTS, Column, hundredths, markdown, signed_hundredths, three_digits
 
 _MEASURED = ["accuracy", "accuracy_difference", "time_steps_to_ann", "spikes_to_ann", "operations_to_ann"]
@@ -19,6 +20,14 @@ COLUMNS = (
     _column("ann_accuracy", "ANN", hundredths, PERCENT),
     _column("accuracy", "accuracy", hundredths, PERCENT),
     _column("accuracy_difference", "difference", signed_hundredths, POINTS),
+    _column(
+        "interval",
+        "its 95 % interval",
+        signed_hundredths,
+        POINTS,
+        quantities=("accuracy_difference_low", "accuracy_difference_high"),
+        between=" to ",
+    ),
     _column("time_steps_to_ann", "time steps to the ANN's", three_digits),
     _column("spikes_to_ann", "spikes an image until then"),
     _column("operations_to_ann", "operations an image until then"),
@@ -37,6 +46,7 @@ def write_comparison_table(results: Results, path: Path) -> None:
 def tidy(results: Results) -> pd.DataFrame:
     """One row a precision and neuron: means over the seeds and, where there are several, `_std`.
 
+    From three seeds on, the ends of the mean's 95 % interval, Student's, follow as `_low` and `_high`.
     A network that did not catch up with its ANN for one seed has no step from which it did.
     """
     runs = summarise(load_comparison(results))
@@ -48,6 +58,9 @@ def tidy(results: Results) -> pd.DataFrame:
         table[name] = values.mean().where(values.count() == table["seeds"])
         if results.has_spread:
             table[f"{name}_std"] = values.std()
+        if table["seeds"].max() >= LEAST_SEEDS:
+            ends = values.apply(interval)
+            table[f"{name}_low"], table[f"{name}_high"] = ends.str[0], ends.str[1]
     table = table.reset_index()
     for key in ("dataset", "budget", "experiment"):
         table.insert(0, key, getattr(results.first, key))
@@ -61,4 +74,5 @@ def _readable(table: pd.DataFrame, results: Results) -> str:
     ]
     first = table.iloc[0]
     caption = captions.negative_spikes_table(results, first["images"], first["simulated_steps"], first["seeds"])
-    return f"{caption}\n\n{markdown(COLUMNS, rows)}\n"
+    columns = [column for column in COLUMNS if all(name in table for name in column.quantities)]
+    return f"{caption}\n\n{markdown(columns, rows)}\n"

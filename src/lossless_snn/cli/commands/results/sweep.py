@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ....analysis.figures.style import render
-from ....analysis.figures.sweep import draw
+from ....analysis.sweep_figure import draw
 from ....analysis.sweeps import sweep_table, write_sweep
 from ....config.energy import read_energies
 from ....config.sweep import SweepFigure, load_sweep, sweep_points

@@ -18,5 +18,9 @@ def command(runs, out, published, energy) -> None:
     """Write one experiment's runs beside published step logs as CSV, and the largest deviations as Markdown beside it.
 
     Published logs lie beside the published values, in published/EXPERIMENT/PRECISION/: the four log files, no other.
+
+    \b
+    Example:
+        lossless-snn table-steps results/paper/mnist-lenet/logs/k*/seed0 --out steps.csv
     """
     write_step_tables(load_results(runs, published, energy), out)

@@ -1,0 +1,94 @@
+"""`make audit`: what can be checked of the project's security; exit status 1 where something is found or unchecked.
+
+Checked are the code, by ruff's rules of security; the repository and its history, for secrets; the locks, which must
+name a digest of every file that is installed; and the packages that they name, against published advisories, where a
+service that has these can be reached. build/sbom.json lists the packages, as CycloneDX.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lossless_snn.cli.reporting import reporting
+
+LOCKS = (Path("requirements.lock"), Path("requirements/audit.lock"), Path("requirements/peers.lock"))
+BILL = Path("build/sbom.json")
+
+# Extended regular expressions, as git takes them.
+SECRETS = {
+    "a private key": "-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "an access key of AWS": "(A3T[A-Z0-9]|AKIA|ASIA)[A-Z0-9]{16}",
+    "a token of GitHub": "gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60}",
+    "a token of a package index": "pypi-AgE[A-Za-z0-9_-]{50}|npm_[A-Za-z0-9]{36}",
+    "a token of a chat": "xox[abprs]-[A-Za-z0-9-]{10}",
+    "a password in an address": "[a-z]+://[^/ :@'\"{}<>]+:[^/ :@'\"{}<>]{3,}@",
+    "an assigned secret": "(password|passwd|secret|token|api_key)['\"]? *[=:] *['\"][A-Za-z0-9+/_-]{16,}['\"]",
+}
+
+
+def main(tools: Path) -> None:
+    """Print a line for each finding and each check; `tools` is the environment with the auditing programs."""
+    found = [*code_faults(), *secrets(), *lock_faults(LOCKS)]
+    write_bill(tools)
+    found += advisories(tools)
+    print(*found, sep="\n", end="\n" if found else "")
+    print(f"audit: {len(found)} findings in the code, for secrets, in locks and advisories; packages are in {BILL}")
+    sys.exit(bool(found))
+
+
+def code_faults() -> list[str]:
+    """What ruff's rules of security find, less what pyproject.toml leaves out with a reason."""
+    command = [sys.executable, "-m", "ruff", "check", "--quiet", "--output-format", "concise", "."]
+    return [line for line in _output(command).splitlines() if re.search(r": S\d+ ", line)]
+
+
+def secrets() -> Iterator[str]:
+    """Lines of tracked files, and commits that added or removed such lines, that look like secrets."""
+    for title, pattern in SECRETS.items():
+        for line in _output(["git", "grep", "-nIE", "-e", pattern]).splitlines():
+            yield f"{':'.join(line.split(':')[:2])}: looks like {title}"
+        for commit in _output(["git", "log", "--all", "--format=%h", "-E", f"-G{pattern}"]).split():
+            yield f"commit {commit}: looks like {title}"
+
+
+def lock_faults(locks: Iterable[Path]) -> Iterator[str]:
+    """Requirements in locks without the digest of a file."""
+    for lock in locks:
+        text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if re.match(r"[a-zA-Z0-9]", line) and "--hash=sha256:" not in line:
+                yield f"{lock}: {line.split()[0]}: without a digest"
+
+
+def write_bill(tools: Path) -> None:
+    """Write the packages that the lock names, with their digests."""
+    BILL.parent.mkdir(exist_ok=True)
+    options = ["--pyproject", "pyproject.toml", "--output-reproducible", "-o", str(BILL)]
+    command = [str(tools / "cyclonedx-py"), "requirements", str(LOCKS[0]), *options]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def advisories(tools: Path) -> Iterator[str]:
+    """Vulnerabilities of locked packages, and what could not be compared with any advisory."""
+    options = ["--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
+    answer = _output([str(tools / "pip-audit"), "--requirement", str(LOCKS[0]), *options])
+    packages = json.loads(answer)["dependencies"] if answer.startswith("{") else []
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    if not packages or unknown:
+        count = f"{len(unknown)} of {len(packages)} packages" if packages else "no package"
+        yield f"{LOCKS[0]}: {count} not compared with advisories (unknown to the service, or it cannot be reached)"
+    for package in packages:
+        for advisory in package.get("vulns", ()):
+            yield f"{package['name']} {package['version']}: {advisory['id']}, mended in {advisory['fix_versions']}"
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout
+
+
+if __name__ == "__main__":
+    with reporting("audit"):
+        main(Path(sys.argv[1]))
