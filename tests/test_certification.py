@@ -155,7 +155,7 @@ def integrate_and_fire(network, pixels, theta, steps, initial, negative, once):
             spikes = np.zeros(layer.out_shape)
             for place in np.ndindex(*layer.out_shape):
                 channel, y, x = place
-                top, left = y * layer.stride, x * layer.stride
+                top, left = y * layer.stride[0], x * layer.stride[1]
                 rows, columns = slice(top, top + layer.kernel[0]), slice(left, left + layer.kernel[1])
                 z = (weight[channel] * received[:, rows, columns]).sum() / threshold[channel]
                 if t == 0 or not once:
@@ -197,7 +197,7 @@ def test_published_neurons_against_loops(network, images, factory):
         got = [np.cumsum([step[layer][image] for step in steps], axis=0) for layer in range(3)]
         for t in range(12):
             for layer in range(3):
-                assert got[layer][t].tolist() == expected[t][layer].tolist()
+                assert got[layer][min(t, len(steps) - 1)].tolist() == expected[t][layer].tolist()
 
 
 def test_stbif_and_the_published_arithmetic_come_to_rest_within_a_level(network, images):

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import reference
-from tiny_networks import checkpoint_of, integer_ann, random_checkpoint, random_pixels, reference_layers
+from tiny_networks import checkpoint_of, integer_ann, random_checkpoint, random_pixels, reference_layers, thresholds_of
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
-from lossless_snn.conversion.convert import convert, thresholds
+from lossless_snn.conversion.convert import convert
 from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.errors import LosslessError
 
@@ -27,7 +27,7 @@ def single_unit(k, weight=1.0, gamma=1.0, beta=0.0, mean=0.0, variance=1 - 1e-5,
 def test_thresholds_by_hand():
     """k = 1, sigma = 2, gamma = 0.5, beta = 0.1, mean = 3: theta = 4 and b = (1/4 - 0.1) 2 * 4 + 2 * 3 - 4 = 3.2."""
     checkpoint = single_unit(1, weight=0.7, gamma=0.5, beta=0.1, mean=3, variance=4 - 1e-5)
-    weight, theta, base = thresholds(checkpoint.parameters, 0, 1)
+    weight, theta, base = thresholds_of(checkpoint, 0)
     assert weight.item() == pytest.approx(0.7)
     assert theta.item() == pytest.approx(4)
     assert base.item() == pytest.approx(3.2)
@@ -36,7 +36,7 @@ def test_thresholds_by_hand():
 def test_negative_gamma_by_hand():
     """The filter, the mean and gamma are negated: theta = 4, b = (1/4 - 0.1) 2 * 4 - 2 * 3 - 4 = -8.8."""
     checkpoint = single_unit(1, weight=0.7, gamma=-0.5, beta=0.1, mean=3, variance=4 - 1e-5)
-    weight, theta, base = thresholds(checkpoint.parameters, 0, 1)
+    weight, theta, base = thresholds_of(checkpoint, 0)
     assert weight.item() == pytest.approx(-0.7)
     assert theta.item() == pytest.approx(4)
     assert base.item() == pytest.approx(-8.8)
@@ -46,7 +46,7 @@ def test_negative_gamma_by_hand():
 def test_thresholds_against_the_plain_loop(k):
     checkpoint = random_checkpoint(np.random.default_rng(k), "5C3-P2-4", (2, 6, 6), k, zero_gammas=0.2)
     for index, layer in enumerate(reference_layers(checkpoint)[:-1]):
-        weight, theta, base = thresholds(checkpoint.parameters, index, k)
+        weight, theta, base = thresholds_of(checkpoint, index)
         matrix, expected_theta, expected_base = reference.spiking_constants(layer, checkpoint.parameters, index, k)
         assert layer.matrix(weight) == pytest.approx(matrix)
         assert reference.per_neuron(layer, theta) == pytest.approx(expected_theta)
@@ -90,7 +90,7 @@ def test_the_grid_is_fine():
     """
     checkpoint = random_checkpoint(np.random.default_rng(3), "4C3-5", (1, 6, 6), 2)
     for index, layer in enumerate(convert(checkpoint).hidden):
-        weight, theta, base = thresholds(checkpoint.parameters, index, 2)
+        weight, theta, base = thresholds_of(checkpoint, index)
         # the first layer takes pixels p, of which it receives 2^k p / 256
         scale = np.ldexp(1.0, layer.exponent)
         unit = scale * (4 / 256 if index == 0 else 1)

@@ -38,20 +38,22 @@ def test_a_spike_reaches_what_a_list_of_connections_says(network, padding):
     layout = Layout.of(snn)
     weights = [layer.grid_weight for layer in snn.hidden] + [snn.grid_readout]
     for record, layer, weight, reference in zip(
-        layout.layers, snn.layers, weights, reference_layers(checkpoint), strict=True
+        layout.inputs, snn.layers, weights, reference_layers(checkpoint), strict=True
     ):
         channels, height, width = layer.in_shape
+        kernel_row = record["kernel_width"] * record["out_group"]
         matrix = np.zeros((layer.neurons, channels, height * width), dtype=np.int64)
         for position, reached in enumerate(layout.positions[record["positions_start"] :][: height * width]):
             synapses = 0
             for channel in range(channels):
-                neuron, source = reached["first_neuron"], channel * record["kernel"] + reached["first_weight"]
+                neuron = reached["first_neuron"]
+                source = channel * record["kernel_height"] * kernel_row + reached["first_weight"]
                 for _ in range(reached["rows"]):
                     start, length = record["weights_start"] + source, reached["row_length"]
                     matrix[neuron : neuron + length, channel, position] = layout.weights[start : start + length]
                     synapses += length
-                    neuron, source = neuron + record["map_row"], source + record["kernel_row"]
-            assert synapses == channels * reached["fan_out"]
+                    neuron, source = neuron + record["map_row"], source + kernel_row
+            assert synapses == channels * layer.fan_out.ravel()[position]
         # from channels last to the order of the list, channels first
         matrix = matrix.reshape(*layer.out_shape[1:], layer.out_shape[0], -1).transpose(2, 0, 1, 3)
         assert (matrix.reshape(layer.neurons, -1) == reference.matrix(weight.astype(np.int64))).all()

@@ -16,11 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
-from lossless_snn.checkpoints.checkpoint import parameter_shapes
 from lossless_snn.checkpoints.published_npz import read_npz, write_npz
 from lossless_snn.cli.main import cli
 from lossless_snn.config.experiment import load_experiment
+from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
+from lossless_snn.exchange.nir_file import read_nir
+from lossless_snn.networks.graph import chain_graph, parameter_shapes
 from lossless_snn.networks.notation import parse
 
 # A 2 x 2 convolution on 1 x 3 x 3, then 3 units on all of its 2 x 2 x 2 map, 2 classes.
@@ -59,7 +61,7 @@ def save_stream(path: Path, stream: bytes) -> Path:
 
 
 def check_coded(parameters: dict[str, np.ndarray]) -> None:
-    assert parameters.keys() == parameter_shapes(LAYERS).keys()
+    assert parameters.keys() == parameter_shapes(chain_graph(LAYERS)).keys()
     assert all(array.dtype == np.float32 for array in parameters.values())
     for out, channel, row, column in np.ndindex(2, 1, 2, 2):
         assert parameters["0.weight"][out, channel, row, column] == int(f"0{row}{column}{channel}{out}")
@@ -74,7 +76,7 @@ def check_coded(parameters: dict[str, np.ndarray]) -> None:
 
 def random_parameters(layers, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    parameters = {name: rng.normal(0, 0.05, shape) for name, shape in parameter_shapes(layers).items()}
+    parameters = {name: rng.normal(0, 0.05, shape) for name, shape in parameter_shapes(chain_graph(layers)).items()}
     for name in parameters:
         if name.endswith("gamma"):
             parameters[name] += 1
@@ -167,6 +169,7 @@ class _Evil:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.bad_input("npz")
 def test_a_malicious_file_is_refused_and_nothing_of_it_runs(tmp_path, protocol):
     mark = tmp_path / "executed"
     evil = np.array([_Evil(os.mkdir, str(mark))], dtype=object)
@@ -177,6 +180,7 @@ def test_a_malicious_file_is_refused_and_nothing_of_it_runs(tmp_path, protocol):
 
 
 @pytest.mark.parametrize("name", ["builtins\neval", "numpy\nsave", "numpy.core.multiarray\nfromfile", "numpy\nmatrix"])
+@pytest.mark.bad_input("npz")
 def test_nothing_but_arrays_can_be_named(tmp_path, name):
     path = save_stream(tmp_path / "m.npz", b"\x80\x02c" + name.encode() + b"\n.")
     with pytest.raises(LosslessError, match="wants to load '" + name.replace("\n", r"\.")):
@@ -218,6 +222,7 @@ def test_bytes_may_be_encoded_as_latin1_only(tmp_path):
         (lambda p: p.__setitem__(1, np.array(["a", "b"])), "beta: expected an array of numbers, found array of <U1"),
     ],
 )
+@pytest.mark.bad_input("npz")
 def test_a_misfit_names_layer_and_shapes(tmp_path, change, message):
     params = arrays()
     change(params)
@@ -276,6 +281,7 @@ def test_damaged_bytes_give_an_error_or_the_same_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.bad_input("npz")
 def test_a_damaged_entry_is_an_error_however_it_was_compressed(tmp_path, compression):
     path = tmp_path / "m.npz"
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -545,3 +551,75 @@ def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch)
     invoke("simulate", "imported.snn.safetensors", "--logs", "logs", "--limit", 4, "--steps", 3)
     assert json.loads(Path("ann.json").read_text(encoding="utf-8"))["budget"] == "imported"
     assert json.loads(Path("logs/snn.json").read_text(encoding="utf-8"))["precision"] == "k1"
+
+
+def imported(model, *options):
+    invoke("import", model, "--experiment", "tiny", "--out", "imported.safetensors", *options)
+    return Checkpoint.load("imported.safetensors")
+
+
+def refusal(model, *options):
+    arguments = ["import", model, "--experiment", "tiny", "--out", "refused.safetensors", *options]
+    error = CliRunner().invoke(cli, arguments).exception
+    assert isinstance(error, LosslessError)
+    assert not Path("refused.safetensors").exists()
+    return str(error)
+
+
+def test_a_wrong_precision_is_noticed(trained, project):
+    network = Checkpoint.load(trained)
+    invoke("export", trained, "--out", "stated.npz")
+    assert imported("stated.npz", "--precision", "k1").k == 1
+    assert refusal("stated.npz", "--precision", "k2") == "stated.npz: states that it is of precision k1, not k2"
+    # A file of the published code says nothing; its moving means were taken at k = 1.
+    write_npz(network.parameters, network.layers, "silent.npz")
+    assert imported("silent.npz", "--precision", "k1").k == 1
+    message = "silent.npz: does not state its precision, and its moving means fit k1 better than k0"
+    assert refusal("silent.npz", "--precision", "k0").startswith(message)
+    assert imported("silent.npz", "--precision", "k0", "--unchecked").k == 0
+
+
+def test_a_bound_of_the_activations_is_an_upper_stop(trained, project):
+    invoke("export", trained, "--out", "stated.npz")
+    bounded = imported("stated.npz", "--precision", "k1", "--upper-bound", 2)
+    assert bounded.graph.upper_bound == 2
+    assert [layer.upper_stop for layer in convert(bounded).hidden] == [4] * 3
+
+
+def test_batch_norm_behind_the_output_becomes_weights_and_a_bias(trained, project):
+    network = Checkpoint.load(trained)
+    *hidden, output = network.layers
+    rng = np.random.default_rng(0)
+    order = ("weight", "beta", "gamma", "mean", "variance")
+    values = {f"{index}.{name}": network.parameters[f"{index}.{name}"] for index in range(3) for name in order}
+    arrays = [a.transpose(2, 3, 1, 0) if a.ndim == 4 else a for a in values.values()]
+    weight = network.parameters["3.weight"]
+    beta, gamma, mean = rng.normal(0, 1, (3, 10)).astype(np.float32)
+    variance = rng.exponential(1, 10).astype(np.float32)
+    matrix = weight.transpose(2, 3, 1, 0).reshape(-1, 10)
+    path = save(Path("older.npz"), [*arrays, matrix, beta, gamma, mean, variance])
+    read = imported(path, "--precision", "k1", "--unchecked")
+    assert read.graph.output.bias
+    inputs = rng.integers(0, 5, (6, output.in_shape[0]))
+    expected = gamma * (inputs @ matrix.astype(float) - mean) / np.sqrt(variance + 1e-5) + beta
+    found = inputs @ read.parameters["3.weight"].reshape(10, -1).T.astype(float) + read.parameters["3.bias"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    spiking = convert(read)
+    assert spiking.readout_offset is not None
+    assert len(hidden) == len(spiking.hidden)
+
+
+def test_a_count_that_does_not_fit_names_the_shapes(tmp_path):
+    with pytest.raises(
+        LosslessError, match=r"3 arrays in params, the network needs \d+ .* Its shapes: \(2, 2\), \(3,\), \(1,\)$"
+    ):
+        read_npz(save(tmp_path / "m.npz", [np.zeros((2, 2)), np.zeros(3), np.zeros(1)]), LAYERS)
+
+
+def test_export_by_its_ending(trained, project):
+    pytest.importorskip("onnx")
+    pytest.importorskip("nir")
+    for ending in ("onnx", "nir"):
+        invoke("export", trained, "--out", f"network.{ending}")
+    assert read_nir("network.nir").sha256 == convert(Checkpoint.load(trained)).sha256
+    assert CliRunner().invoke(cli, ["export", str(trained), "--out", "network.txt"]).exit_code == 2

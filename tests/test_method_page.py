@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_networks import checkpoint_of
+from tiny_networks import checkpoint_of, thresholds_of
 
 from lossless_snn.conversion import convert
-from lossless_snn.conversion.convert import thresholds
 from lossless_snn.simulation import simulator
 
 PAGE = Path(__file__).parent.parent / "docs/method.md"
@@ -49,7 +48,7 @@ def test_thresholds_and_bases_are_those_of_the_page(checkpoint):
     rows = table("| | weight | beta |")
     assert len(rows) == 2
     for index, (*_, threshold, base) in enumerate(rows):
-        _, found, found_base = thresholds(checkpoint.parameters, index, 0)
+        _, found, found_base = thresholds_of(checkpoint, index)
         assert found[0] == pytest.approx(float(threshold), abs=1e-6)
         assert found_base[0] == pytest.approx(float(base), abs=1e-6)
 

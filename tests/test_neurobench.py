@@ -86,10 +86,10 @@ class SteppedNetwork(nn.Module):
 
 
 def connections(layer, weight):
-    before, after = layer.padding
+    (top, bottom), (left, right) = layer.padding
     convolution = nn.Conv2d(*weight.shape[1::-1], weight.shape[2:], layer.stride, bias=False, dtype=torch.float64)
     convolution.weight.data = torch.from_numpy(weight.astype(float))
-    return nn.ZeroPad2d((before, after, before, after)), convolution
+    return nn.ZeroPad2d((left, right, top, bottom)), convolution
 
 
 def measured_by_neurobench(snn, pixels, steps, batch_size):

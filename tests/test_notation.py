@@ -6,7 +6,7 @@ import pytest
 import reference
 
 from lossless_snn.errors import LosslessError
-from lossless_snn.networks import notation
+from lossless_snn.networks import chain_graph, notation
 
 CNN1 = "96C3-256C3-P2-384C3-P2-384C3-256C3-P2-1024-1024"
 CNN2 = "128C3-256C3-P2-512C3-P2-1024C3-512C3-P2-1024-512"
@@ -23,9 +23,9 @@ CNN2 = "128C3-256C3-P2-512C3-P2-1024C3-512C3-P2-1024-512"
     ],
 )
 def test_published_counts(network, shape, padding, operations, neurons):
-    layers = notation.parse(network, shape, 10, padding)
-    assert notation.ann_operations(layers) == operations
-    assert notation.neuron_count(layers) == neurons
+    graph = chain_graph(notation.parse(network, shape, 10, padding))
+    assert graph.ann_operations == operations
+    assert graph.neuron_count == neurons
 
 
 def test_shapes_of_lenet():
@@ -39,15 +39,15 @@ def test_shapes_of_lenet():
         (10, 1, 1),
     ]
     assert layers[1].weight_shape == (20, 20, 2, 2)
-    assert layers[1].stride == 2
+    assert layers[1].stride == (2, 2)
     assert layers[4].weight_shape == (500, 50, 4, 4)
     assert layers[5].weight_shape == (10, 500, 1, 1)
 
 
 def test_same_padding_is_for_convolutions_alone():
     conv, pool, units, output = notation.parse("4C3-P2-5", (1, 8, 8), 10, "same")
-    assert conv.padding == (1, 1)
-    assert pool.padding == units.padding == output.padding == (0, 0)
+    assert conv.padding == ((1, 1), (1, 1))
+    assert pool.padding == units.padding == output.padding == ((0, 0), (0, 0))
     assert (conv.out_shape, pool.out_shape, units.out_shape) == ((4, 8, 8), (4, 4, 4), (5, 1, 1))
 
 
@@ -55,7 +55,7 @@ def test_same_padding_is_for_convolutions_alone():
 def test_same_padding_keeps_the_map_and_pads_more_after(kernel, padding):
     layer = notation.parse(f"2C{kernel}", (1, 6, 5), 10, "same")[0]
     assert layer.out_shape == (2, 6, 5)
-    assert layer.padding == padding
+    assert layer.padding == (padding, padding)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -85,6 +85,7 @@ def test_macs_count_padding_as_published():
 
 
 @pytest.mark.parametrize("token", ["Q2", "20c5", "C5", "20C", "P", "P0", "0", "20C0", "5.0", "20C5x", "", "\uff12"])
+@pytest.mark.bad_input("notation")
 def test_unknown_token_is_named(token):
     with pytest.raises(LosslessError) as error:
         notation.parse(f"4C3-{token}", (1, 28, 28), 10)
@@ -93,6 +94,7 @@ def test_unknown_token_is_named(token):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.bad_input("notation")
 def test_kernel_larger_than_its_map(padding):
     with pytest.raises(LosslessError) as error:
         notation.parse("2C3-P2-P2-4C9", (1, 28, 28) if padding == "same" else (1, 30, 30), 10, padding)
@@ -106,6 +108,7 @@ def test_kernel_larger_than_the_shorter_side():
 
 
 @pytest.mark.parametrize(("network", "shape", "size"), [("2C3-P4", (1, 28, 28), "26 x 26"), ("P3", (1, 6, 8), "6 x 8")])
+@pytest.mark.bad_input("notation")
 def test_pooling_that_does_not_divide_its_map(network, shape, size):
     with pytest.raises(LosslessError) as error:
         notation.parse(network, shape, 10)
@@ -116,3 +119,12 @@ def test_pooling_that_does_not_divide_its_map(network, shape, size):
 def test_pooling_larger_than_its_map():
     with pytest.raises(LosslessError, match=r"'P2'.* 1 x 1 map"):
         notation.parse("5-P2", (1, 4, 4), 10)
+
+
+def test_padding_of_one_layer_s_own():
+    layers = notation.parse("16C5s-16C5-P2-32C5v-P2-256", (1, 28, 28), 10)
+    assert [layer.out_shape for layer in layers] == [
+        (16, 28, 28), (16, 24, 24), (16, 12, 12), (32, 8, 8), (32, 4, 4), (256, 1, 1), (10, 1, 1),
+    ]  # fmt: skip
+    same = notation.parse("16C5-16C5v-P2-32C5v-P2-256", (1, 28, 28), 10, "same")
+    assert [layer.padding for layer in same] == [layer.padding for layer in layers]

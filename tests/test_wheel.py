@@ -1,6 +1,7 @@
 """The wheel, installed into a folder of its own and used in another one that has nothing of this repository."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,32 @@ def test_the_chain_runs_in_an_empty_folder(program, tmp_path):
     # Of the energies that the package brings.
     assert "45 nm CMOS: 4.6 pJ" in (tmp_path / "results.md").read_text(encoding="utf-8")
     assert not (tmp_path / "config").exists()
+
+
+def test_the_script_of_the_documentation(installed, tmp_path):
+    """Less than 20 lines: a residual network trained, converted, certified, and a raster drawn."""
+    page = (ROOT / "docs/interface.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len([line for line in script.splitlines() if line.strip()]) < 20
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Run(297 images, 40 steps: 297 settled, ")
+    assert "neurons_compared=171072, mismatches=0, mismatches_not_settled=0, predictions_that_differ=0" in done.stdout
+    assert (tmp_path / "raster.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # else figures are not shown in the notebook
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.read(ROOT / "docs/notebooks/settling.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    images = [
+        output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})
+    ]
+    assert len(images) == 3
 
 
 def test_the_folder_s_own_configuration_comes_first(tmp_path, monkeypatch):

@@ -336,19 +336,13 @@ def test_moving_a_module_renaming_a_function_and_splitting_a_file_rerun_nothing(
         path.write_text(path.read_text().replace("from .adam import", "from .first_order import"))
     convert = package / "conversion" / "convert.py"
     convert.write_text(convert.read_text().replace("_threshold_bits", "_bits_of_thresholds"))
-    notation = package / "networks" / "notation.py"
-    text = notation.read_text()
-    start, end = text.index("def neuron_count("), text.index("def ann_operations(")
-    (package / "networks" / "counts.py").write_text(f"from .notation import Layer\n\n\n{text[start:end].rstrip()}\n")
-    notation.write_text(text[:start] + text[end:])
-    edit(package / "networks" / "__init__.py", "neuron_count, parse", "parse")
-    edit(package / "networks" / "__init__.py", "from .quantiser", "from .counts import neuron_count\nfrom .quantiser")
-    for path in (package / "evaluation" / "accuracy.py", package / "simulation" / "test_set.py"):
-        edit(
-            path,
-            "import ann_operations, neuron_count",
-            "import ann_operations\nfrom ..networks.counts import neuron_count",
-        )
+    geometry = package / "networks" / "geometry.py"
+    text, imports = geometry.read_text(), "from .geometry import Layer, Padding, Pair, Shape\n"
+    start = text.index("def strided(")
+    (package / "networks" / "windows.py").write_text(f"{imports}\n\n{text[start:]}")
+    geometry.write_text(text[:start])
+    for path in (package / "networks" / "notation.py", package / "networks" / "graph.py"):
+        edit(path, "Shape, strided\n", "Shape\nfrom .windows import strided\n")
     assert planned(repository) == set()
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import reference
 
 from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
-from lossless_snn.checkpoints.checkpoint import parameter_shapes
+from lossless_snn.conversion.convert import Unit, normalised, thresholds
 from lossless_snn.conversion.spiking_network import SpikingNetwork
 from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.networks.graph import parameter_shapes
 
 SHAPES = [(1, 1, 1), (1, 4, 4), (1, 6, 6), (1, 8, 8), (2, 6, 6), (3, 5, 5), (2, 8, 6)]
 
@@ -33,7 +34,7 @@ def random_checkpoint(rng, network, shape, k, padding="valid", gamma=(0.5, 1.0),
     """Weights, gamma, beta and mean normal; variances exponential with mean `variance`."""
     blank = checkpoint_of({}, network, shape, k, padding)
     parameters = {}
-    for name, size in parameter_shapes(blank.layers).items():
+    for name, size in parameter_shapes(blank.graph).items():
         kind = name.split(".")[1]
         if kind == "gamma":
             parameters[name] = rng.normal(*gamma, size) * (rng.random(size) >= zero_gammas)
@@ -46,6 +47,12 @@ def random_checkpoint(rng, network, shape, k, padding="valid", gamma=(0.5, 1.0),
 
 def random_pixels(rng, images, shape):
     return rng.integers(0, 256, (images, *shape)).astype(np.uint8)
+
+
+def thresholds_of(checkpoint, index):
+    """Weights, thresholds and bases of a chain's layer, as the method gives them, in 64-bit floats."""
+    parts = normalised(checkpoint.graph, checkpoint.parameters, index, np.float64)
+    return thresholds(parts, checkpoint.graph.quantiser(index, checkpoint.k), Unit(2.0**-checkpoint.k, 1))
 
 
 def reference_layers(checkpoint):

@@ -23,6 +23,12 @@ def figure_logs(wildcards):
     return more[wildcards.figure](wildcards) if wildcards.figure in more else []
 
 
+def published_logs(wildcards):
+    """Published step logs of the experiment, where somebody has put them."""
+    folder = Path(PUBLISHED).with_suffix("")
+    return sorted(local(str(path)) for path in folder.glob(f"{compared_with(wildcards)}/*/*.txt"))
+
+
 # A rule each, because a caption cannot depend on a wildcard.
 for name in FIGURES:
 
@@ -32,6 +38,7 @@ for name in FIGURES:
         input:
             measures,
             figure_logs,
+            published_logs,
             published=local(PUBLISHED),
         output:
             report(

@@ -10,11 +10,11 @@ from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors, tensors_sha256
 from ..files.typed import validate
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
+from ..networks.graph import Graph, parameter_shapes
 from .metadata import CheckpointMetadata
 
 KIND = "checkpoint"
-HIDDEN_PARAMETERS = ("weight", "gamma", "beta", "mean", "variance")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Checkpoint:
     """A trained network.
 
     `parameters` holds, float32, `<i>.weight` (filters, channels, kh, kw) and `<i>.gamma`, `.beta`,
-    `.mean`, `.variance` (filters,) for each hidden layer i, and the output layer's `<n>.weight`.
+    `.mean`, `.variance` (filters,) for each hidden layer i, and the output layer's `<n>.weight`; of graphs that are
+    no chains, see `networks.graph.parameter_shapes`.
     """
 
     parameters: dict[str, np.ndarray]
@@ -38,8 +39,13 @@ class Checkpoint:
         return self.metadata.recipe.data
 
     @property
+    def graph(self) -> Graph:
+        return self.metadata.recipe.graph
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
-        return self.metadata.recipe.layers
+        """The layers of a chain; raises LosslessError where the network is none."""
+        return self.graph.chain()
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint atomically; the same content gives the same bytes."""
@@ -59,23 +65,13 @@ class Checkpoint:
         """Read a checkpoint; raises LosslessError unless it is whole and fits its network."""
         parameters, content = load_tensors(path, KIND)
         metadata = validate(CheckpointMetadata, content, path)
-        check_parameters(parameters, metadata.recipe.layers, path)
+        check_parameters(parameters, metadata.recipe.graph, path)
         return cls(parameters, metadata)
 
 
-def parameter_shapes(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter of a network, in the order of its layers."""
-    shapes = {
-        f"{index}.{name}": layer.weight_shape if name == "weight" else layer.out_shape[:1]
-        for index, layer in enumerate(layers[:-1])
-        for name in HIDDEN_PARAMETERS
-    }
-    return {**shapes, f"{len(layers) - 1}.weight": layers[-1].weight_shape}
-
-
-def check_parameters(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], source: str | Path) -> None:
-    """Raise LosslessError, naming `source`, unless these are parameters of `layers`, finite, no variance negative."""
-    expected = {name: TensorSpec(shape, "float32") for name, shape in parameter_shapes(layers).items()}
+def check_parameters(parameters: dict[str, np.ndarray], graph: Graph, source: str | Path) -> None:
+    """Raise LosslessError, naming `source`, unless these are parameters of `graph`, finite, no variance negative."""
+    expected = {name: TensorSpec(shape, "float32") for name, shape in parameter_shapes(graph).items()}
     check_tensors(parameters, expected, source)
     for name, array in parameters.items():
         if name.endswith(".variance") and (array < 0).any():

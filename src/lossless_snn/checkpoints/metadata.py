@@ -1,31 +1,35 @@
 """What a trained network's file says of it, beside its parameters."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, model_validator
 
-from ..config.architecture import network_layers
-from ..config.values import DatasetName, ExperimentName, Precision
+from ..config.architecture import network_graph
+from ..config.values import DatasetName, ExperimentName, NetworkName, Precision, UpperBound
 from ..datasets.catalogue import find
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Positive, Record
-from ..networks.notation import Layer
+from ..networks.graph import Graph
 from ..networks.quantiser import quantiser_level
 from ..runs.identity import Origin
 
 
 class Architecture(Record):
-    """What is needed to lay out a network: its data set, its notation, and the padding of its convolutions."""
+    """What is needed to lay out a network: its data set, its notation, and the padding of its convolutions.
+
+    In place of the notation there may be a network's name or its graph; an upper bound of activations may be there.
+    """
 
     dataset: DatasetName
-    network: Annotated[str, Field(max_length=1000)]
+    network: NetworkName | Graph
     padding: Literal["valid", "same"]
+    upper_bound: UpperBound | None = None
 
     @model_validator(mode="after")
     def _can_be_laid_out(self) -> "Architecture":
         try:
-            _ = self.layers
+            _ = self.graph
         except LosslessError as error:
             raise ValueError(f"network: {error}") from None
         return self
@@ -35,8 +39,8 @@ class Architecture(Record):
         return find(self.dataset)
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
-        return network_layers(dict(self))
+    def graph(self) -> Graph:
+        return network_graph(dict(self))
 
 
 class Recipe(Architecture):

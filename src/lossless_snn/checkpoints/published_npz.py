@@ -2,7 +2,9 @@
 
 Layer by layer the convolution kernel (height, width, in, out), then batch norm's beta, gamma,
 moving mean and moving variance, each (out,); at the end the output matrix (in, out), "in" being the
-last map flattened height, width, channel.
+last map flattened height, width, channel. Older versions have batch norm behind the output, too: four arrays more.
+
+Nothing in it says which quantiser the network was trained with; files written here have that beside it.
 
 An object array is a pickle, which is read as plain data only, see `files.plain_pickle`. Such files come from anywhere:
 reading one takes at most twice the memory of the network's parameters in 64-bit numbers.
@@ -24,14 +26,16 @@ from ..errors import LosslessError, quoted
 from ..files.atomic import replacing
 from ..files.plain_pickle import read_object_array
 from ..files.reading import reading
-from ..networks.notation import Layer
-from .checkpoint import check_parameters, parameter_shapes
+from ..networks.geometry import Layer
+from ..networks.graph import Graph, chain_graph, parameter_shapes
+from ..networks.quantiser import BATCH_NORM_EPS, quantiser_level
+from .checkpoint import check_parameters
 
 # A hidden layer's parameters in the order of the file, by the names that a checkpoint gives them.
 ORDER = ("weight", "beta", "gamma", "mean", "variance")
 TITLES = dict(zip(ORDER, ("kernel", "beta", "gamma", "moving mean", "moving variance"), strict=True))
 
-_MEMBER = "params.npy"
+_MEMBER, _PRECISION = "params.npy", "precision"
 # The earliest date that a zip file can hold: the same checkpoint gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 # What NumPy wrote in 2017, and what every NumPy since has read, under Python 2 and 3.
@@ -42,15 +46,22 @@ _WIDEST_NUMBER, _BESIDES = 8, 1 << 20
 # Bytes decompressed at once, and read at once of the archive as it is.
 _PIECE, _MOST_AT_ONCE = 1 << 16, 1 << 20
 _MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 10_000
+_LONGEST_HEADER, _LONGEST_PRECISION = 10_000, 10
+# Of arrays that are not the network's, a message has the shapes of so many.
+_SHOWN_SHAPES = 12
 # Python 2 on Windows wrote sizes as 11L.
 _HEADER = re.compile(
     r"\{'descr': '(?P<descr>[^']*)', 'fortran_order': (?:False|True), 'shape': \((?P<size>\d+)L?,\), ?\} *\n?"
 )
 
 
-def write_npz(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], path: str | Path) -> None:
-    """Write a network's parameters, as `Checkpoint` holds them, in the published layout, atomically."""
+def write_npz(
+    parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], path: str | Path, precision: str | None = None
+) -> None:
+    """Write a network's parameters, as `Checkpoint` holds them, in the published layout, atomically.
+
+    The `precision`, if given, is a member of its own, which other readers take no notice of.
+    """
     arrays = [
         parameters[f"{index}.{name}"] if name != "weight" else _kernel(parameters[f"{index}.weight"])
         for index in range(len(layers) - 1)
@@ -64,28 +75,52 @@ def write_npz(parameters: dict[str, np.ndarray], layers: tuple[Layer, ...], path
     stream.write(_pickled(params))
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MEMBER, _DATE), stream.getvalue())
+        if precision is not None:
+            archive.writestr(zipfile.ZipInfo(_PRECISION, _DATE), precision)
+
+
+def stated_precision(path: str | Path) -> str | None:
+    """The precision that a file written here states; None of other files.
+
+    Raises LosslessError where the file cannot be read, or states something else.
+    """
+    try:
+        with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:
+            if _PRECISION not in archive.namelist():
+                return None
+            with archive.open(_PRECISION) as member:
+                stated = member.read(_LONGEST_PRECISION).decode("ascii")
+        quantiser_level(stated)
+        return stated
+    except LosslessError:
+        raise
+    except Exception as error:  # whatever damaged bytes make zipfile and zlib stumble over
+        raise LosslessError(f"{path}: truncated or not an .npz file ({quoted(error)}); get it again") from None
 
 
 def read_npz(path: str | Path, layers: tuple[Layer, ...]) -> dict[str, np.ndarray]:
     """Parameters of the network `layers`, as `Checkpoint` holds them, float32, from the published layout.
 
     The kernel of a fully connected layer may also be a matrix (in, out), flattened like the output's.
+    Batch norm behind the output, where the file has it, becomes part of the output's weights, and its bias.
     Raises LosslessError, naming layer and shapes, where the arrays are not those of `layers`, and
     where the file is damaged or holds anything but plain arrays of numbers.
     """
     arrays = _read_arrays(path, layers)
     expected = len(ORDER) * (len(layers) - 1) + 1
-    if len(arrays) != expected:
+    normalised = len(arrays) == expected + len(ORDER) - 1
+    if len(arrays) != expected and not normalised:
         raise LosslessError(
             f"{path}: {len(arrays)} arrays in params, the network needs {expected} ({len(ORDER)} for each of its "
-            f"{len(layers) - 1} hidden layers, 1 for the output); is this the experiment of this file?"
+            f"{len(layers) - 1} hidden layers, 1 for the output, or {len(ORDER)} with batch norm); is this the "
+            f"experiment of this file? Its shapes: {_shapes(arrays)}"
         )
     # Each is given up once it is converted: of 64-bit numbers one layer may be half of all memory that this takes.
     remaining = arrays.tolist()[::-1]
     del arrays
     parameters = {}
     for index, layer in enumerate(layers):
-        for name in ORDER if layer is not layers[-1] else ("weight",):
+        for name in ORDER if normalised or layer is not layers[-1] else ("weight",):
             where = f"{path}: layer {index + 1} ({layer.token}): {TITLES[name]}"
             array = _single_precision(remaining.pop(), where)
             fit = _weight if name == "weight" else _per_channel
@@ -94,8 +129,31 @@ def read_npz(path: str | Path, layers: tuple[Layer, ...]) -> dict[str, np.ndarra
                 raise LosslessError(
                     f"{where} is negative; its arrays must come in the order {', '.join(TITLES.values())}"
                 )
-    check_parameters(parameters, layers, path)
+    graph = chain_graph(layers)
+    if normalised:
+        graph = with_output_bias(graph)
+        _fold_output(parameters, len(layers) - 1)
+    check_parameters(parameters, graph, path)
     return parameters
+
+
+def with_output_bias(graph: Graph) -> Graph:
+    """The same network with a bias of its output."""
+    return graph.model_copy(update={"output": graph.output.model_copy(update={"bias": True})})
+
+
+def _fold_output(parameters: dict[str, np.ndarray], index: int) -> None:
+    """Put the output's batch norm into its weights and a bias, computed in 64 bits."""
+    weight, beta, gamma, mean, variance = (parameters.pop(f"{index}.{name}").astype(np.float64) for name in ORDER)
+    gain = gamma / np.sqrt(variance + BATCH_NORM_EPS)
+    parameters[f"{index}.weight"] = (weight * gain[:, None, None, None]).astype(np.float32)
+    parameters[f"{index}.bias"] = (beta - mean * gain).astype(np.float32)
+
+
+def _shapes(arrays: np.ndarray) -> str:
+    """The shapes of a file's arrays, as far as a message has room for them."""
+    shown = [str(array.shape) if isinstance(array, np.ndarray) else "no array" for array in arrays[:_SHOWN_SHAPES]]
+    return ", ".join(shown) + (", ..." if len(arrays) > _SHOWN_SHAPES else "")
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:
@@ -169,7 +227,7 @@ class _Member:
 
 def _read_arrays(path: str | Path, layers: tuple[Layer, ...]) -> np.ndarray:
     """The object array `params` (n,), of whatever it holds; sizes are compared before anything is decompressed."""
-    parameters = sum(prod(shape) for shape in parameter_shapes(layers).values())
+    parameters = sum(prod(shape) for shape in parameter_shapes(chain_graph(layers)).values())
     largest = parameters * _WIDEST_NUMBER + _BESIDES
     try:
         with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:

@@ -109,7 +109,7 @@ class Costs(Strict):
             # A point of a sweep (NAME@KEY=VALUE) has the data of its experiment.
             images = self.experiments.get(name.partition("@")[0], self.others).images
             cost = self.others.model_copy(update={"images": images})
-            millions = sum(layer.macs for layer in experiment.layers) / 1e6
+            millions = sum(layer.macs for node in experiment.graph.geometry for layer in node) / 1e6
         seconds = millions * getattr(cost.milliseconds, step) / 1000 * _images(step, experiment, cost, budget)
         memory = getattr(cost.memory, step)
         if step == "simulate":

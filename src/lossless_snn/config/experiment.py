@@ -12,10 +12,22 @@ from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
 from ..files.typed import Strict, read_yaml, validate
-from ..networks import notation
-from .architecture import network_layers
+from ..networks.geometry import Layer
+from ..networks.graph import Graph
+from .architecture import Factory, network_graph
 from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
-from .values import BudgetName, Count, DatasetName, Distinct, Precision, Seed, Share, Steps
+from .values import (
+    BudgetName,
+    Count,
+    DatasetName,
+    Distinct,
+    NetworkName,
+    Precision,
+    Seed,
+    Share,
+    Steps,
+    UpperBound,
+)
 from .variants import changed, split_name, variant_name
 
 EXPERIMENT_FOLDER = Path("config/experiments")
@@ -134,13 +146,15 @@ class Comparison(Strict):
 class Experiment(Strict):
     """One network on one data set, with its recipe.
 
-    `published` is the experiment of published.csv to compare with; the one of its own name if not given.
+    `published` is the experiment of published.csv to compare with; the one of its own name if not given. `padding` is
+    that of the paper's notation, `upper_bound` that of all activations.
     """
 
     published: str | None = None
     dataset: DatasetName
-    network: str
+    network: NetworkName | Factory
     padding: Literal["valid", "same"] = "valid"
+    upper_bound: UpperBound | None = None
     training: Training
     simulation: Simulation
     comparison: Comparison = Comparison()
@@ -161,7 +175,7 @@ class Experiment(Strict):
     @model_validator(mode="after")
     def _network_fits(self) -> "Experiment":
         try:
-            _ = self.layers
+            _ = self.graph
         except LosslessError as error:
             raise ValueError(f"network: {error}") from None
         return self
@@ -171,13 +185,25 @@ class Experiment(Strict):
         return find(self.dataset)
 
     @property
-    def layers(self) -> tuple[notation.Layer, ...]:
-        return network_layers(self.architecture)
+    def graph(self) -> Graph:
+        return network_graph(self.architecture)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of a chain; raises LosslessError where the network is none."""
+        return self.graph.chain()
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What a checkpoint needs to rebuild the network: data set, network and padding."""
-        return self.model_dump(include={"dataset", "network", "padding"})
+        """What a checkpoint needs to rebuild the network: data set, network and padding, and the upper bound if any.
+
+        Of a network that a factory makes, the graph that it gives: files never name code.
+        """
+        content = self.model_dump(include={"dataset", "network", "padding"})
+        if isinstance(self.network, Factory):
+            graph = self.network.graph(self.data.input_shape, self.data.classes)
+            content["network"] = graph.model_dump(mode="json", exclude_defaults=True)
+        return content if self.upper_bound is None else {**content, "upper_bound": self.upper_bound}
 
     def simulated_steps(self, budget: str) -> int:
         """Time steps to simulate a network trained at `budget`."""

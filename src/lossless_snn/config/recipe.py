@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat
 
 from ..files.typed import Strict
-from .values import Count, DatasetName, Precision, Share
+from ..networks.graph import Graph
+from .values import Count, DatasetName, NetworkName, Precision, Share, UpperBound
 
 # An epoch's schedule is laid out in memory; the published recipe has 200.
 MOST_EPOCHS = 100_000
@@ -91,7 +92,7 @@ class Recipe(Strict):
     """
 
     dataset: DatasetName
-    network: str
+    network: NetworkName | Graph
     padding: Literal["valid", "same"]
     batch_size: Count
     train_images: Count | None
@@ -100,6 +101,8 @@ class Recipe(Strict):
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     optimiser: Muon | None = None
     """None is Adam with the published constants."""
+    upper_bound: UpperBound | None = None
+    """Of activations; None is the published quantiser, which has none."""
     arithmetic: Literal["float32", "bfloat16"] = "float32"
     """Of the convolutions; all else, and all that is stored, has 32 bits."""
     initialisation: Literal["published", "identity"] = "published"
@@ -114,6 +117,8 @@ class Recipe(Strict):
     def recorded(self) -> dict[str, Any]:
         """The recipe as JSON has it: an input of the training step, part of a checkpoint's metadata."""
         content = self.model_dump(mode="json")
+        if isinstance(self.network, Graph):
+            content["network"] = self.network.model_dump(mode="json", exclude_defaults=True)
         fields = list(Recipe.model_fields)
         for name in fields[fields.index("optimiser") :]:
             if getattr(self, name) == Recipe.model_fields[name].default:

@@ -4,7 +4,7 @@ A variant has no file. Its name can stand wherever an experiment's can: on the c
 
 | key | what it changes |
 | --- | --- |
-| dataset, network, padding | the experiment's |
+| dataset, network, padding, upper_bound | the experiment's |
 | width | filters and units of every layer, times this factor, rounded to whole ones |
 | learning_rate, epochs | those of every phase of every budget |
 | any other word | that key of every budget: steps, batch_size, label_smoothing, ... |
@@ -17,6 +17,7 @@ from copy import deepcopy
 from typing import Any
 
 from ..errors import LosslessError, quoted
+from ..networks.named import NAMED
 from ..networks.notation import scaled
 
 _KEY, _VALUE = r"\w+(?:\.\w+)*", r"[\w.+-]+"
@@ -30,7 +31,7 @@ Scalar = str | int | float | bool | None
 
 _WIDTH = "width"
 # A star stands for every key, or every item, at its place.
-_PLACES = {name: name for name in ("dataset", "network", "padding")}
+_PLACES = {name: name for name in ("dataset", "network", "padding", "upper_bound")}
 _PLACES |= {name: f"training.budgets.*.phases.*.{name}" for name in ("learning_rate", "epochs")}
 
 
@@ -95,7 +96,10 @@ def changed(content: Any, changes: Mapping[str, str], name: str) -> Any:
     result = deepcopy({key: value for key, value in content.items() if key != "published"})
     for key, text in changes.items():
         if key == _WIDTH:
-            result["network"] = scaled(str(result.get("network")), _factor(text, name))
+            network = result.get("network")
+            if not isinstance(network, str) or network in NAMED:
+                raise LosslessError(f"'{name}': width: for networks in the paper's notation only (found {network})")
+            result["network"] = scaled(network, _factor(text, name))
             continue
         *parents, last = _PLACES.get(key, key if "." in key else f"training.budgets.*.{key}").split(".")
         owners = list(_reached(result, parents))

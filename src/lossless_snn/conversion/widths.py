@@ -22,7 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import LosslessError
-from .spiking_network import SpikingLayer, SpikingNetwork, Widths, largest_counts
+from .spiking_network import Peaks, SpikingLayer, SpikingNetwork, Widths
 
 # A membrane that may saturate holds 2^(this + k) thresholds, but no more of its bits than a third are for that.
 _HELD_BITS = 3
@@ -39,19 +39,19 @@ def narrow(network: SpikingNetwork, widths: Widths) -> SpikingNetwork:
         LosslessError: Where a threshold is lost beside the weights, or, to be refused, a membrane may not fit; it
             names layer, channel and the bits that are needed.
     """
-    encoding = network.data.encoding
+    layers = network.graph.chain("a network of few bits")
     narrowed = replace(network, metadata=network.metadata.model_copy(update={"widths": widths}))
-    peak = np.full(network.layers[0].in_shape[0], encoding.peak(network.data.shape), dtype=object)
+    peaks = Peaks(network.graph, network.inputs)
     hidden: list[SpikingLayer] = []
-    for index, (layer, spiking) in enumerate(zip(network.layers, network.hidden, strict=False)):
+    for index, (layer, spiking) in enumerate(zip(layers, network.hidden, strict=False)):
         where = f"layer {index + 1} ({layer.token})"
-        input_exponent = network.k - encoding.bits if index == 0 else 0
+        input_exponent = network.k - network.inputs.bits if index == 0 else 0
         bits = narrowed.membrane_bits(index)
         hold = min(_HELD_BITS + network.k, widths.membrane_bits // 3) if narrowed.saturates else None
         hidden.append(_narrow_layer(spiking, widths.weight_bits, bits, hold, input_exponent, where))
         if not narrowed.saturates:
-            _check_fit(hidden[-1], peak, bits, where)
-        peak = largest_counts(hidden[-1], peak, encoding.signed and index == 0, where)
+            _check_fit(hidden[-1], peaks.of(index - 1), bits, where)
+        peaks.add(index, hidden[-1])
     return replace(narrowed, hidden=tuple(hidden))
 
 
@@ -85,6 +85,7 @@ def _narrow_layer(
         np.zeros(len(unit), np.int64),
         steps.astype(np.int64),
         (np.floor(np.ldexp(base, -input_exponent) / unit) + 1).astype(np.int64),
+        upper_stop=layer.upper_stop,
     )
 
 

@@ -14,7 +14,6 @@ from ..checkpoints.checkpoint import Checkpoint
 from ..datasets import Images
 from ..datasets.spec import DatasetSpec
 from ..files.progress import progress
-from ..networks.notation import ann_operations, neuron_count
 from ..networks.quantised import QuantisedNetwork
 from ..runs.ann import AnnRecord
 
@@ -31,7 +30,7 @@ def encode(pixels: np.ndarray, data: DatasetSpec, device: torch.device) -> Tenso
 
 def build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32) -> QuantisedNetwork:
     """The checkpoint's network, with its parameters, for evaluation in `dtype`."""
-    network = QuantisedNetwork(checkpoint.layers, checkpoint.k)
+    network = QuantisedNetwork(checkpoint.graph, checkpoint.k)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.parameters.items()})
     # As in training, channels come last in single precision; kernels of 64 bits have no use for that.
     order = torch.channels_last if dtype == torch.float32 else torch.contiguous_format
@@ -75,8 +74,8 @@ def evaluate(checkpoint: Checkpoint, images: Images, device: torch.device, limit
         images=len(chosen),
         test_set=len(images),
         accuracy=share,
-        neurons=neuron_count(checkpoint.layers),
-        ann_operations=ann_operations(checkpoint.layers),
+        neurons=checkpoint.graph.neuron_count,
+        ann_operations=checkpoint.graph.ann_operations,
     )
 
 

@@ -50,8 +50,8 @@ def described(description: str, unit: Unit | None = None, **options: Any) -> Any
 
 
 def json_text(record: Record) -> str:
-    """`record` as indented JSON, keys in the order of its fields."""
-    return json.dumps(record.model_dump(), indent=2) + "\n"
+    """`record` as indented JSON, keys in the order of its fields, without those that were not given."""
+    return json.dumps(record.model_dump(exclude_unset=True), indent=2) + "\n"
 
 
 def read_json(model: type[Row], path: Path, missing: str) -> Row:

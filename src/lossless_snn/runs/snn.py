@@ -12,7 +12,10 @@ FILE = "snn.json"
 
 
 class SnnRecord(NetworkRecord):
-    """snn.json: the spiking network at the last simulated step."""
+    """snn.json: the spiking network at the last simulated step.
+
+    The last two fields are there where the network has max pooling, whose units are no integrate-and-fire neurons.
+    """
 
     arithmetic: Literal["exact", "faithful"] = described("On integers, or rounded as the published code rounds")
     images: Positive = described("Test images simulated, the first ones", "images")
@@ -29,6 +32,12 @@ class SnnRecord(NetworkRecord):
     ann_operations: Positive = described("Operations of the ANN's one pass", "operations")
     simulated_steps: Positive = described("Time steps simulated", "steps")
     batch_size: Positive = described("Images that share a line of the step logs", "images")
+    max_pooling_units: Positive | None = described(
+        "Units of max pooling, which are not among the neurons", default=None
+    )
+    max_pooling_state: Positive | None = described(
+        "Integers that they keep: each input's net count, and their own", default=None
+    )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "SnnRecord":

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..conversion.spiking_network import SpikingNetwork
 from ..datasets import Images
 from ..files.progress import batches
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
 from ..networks.quantised import convolve
 from ..runs.activity import ActivityRecord, LayerActivity
 from .certificate import grid_activations

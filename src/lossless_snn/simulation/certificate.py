@@ -1,6 +1,6 @@
 """The lossless claim, checked for every neuron: net spike counts against the ANN's integer activations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..conversion.spiking_network import SpikingNetwork
-from ..networks.notation import Layer
+from ..conversion.spiking_network import SpikingLayer, SpikingNetwork
+from ..networks.geometry import Layer
+from ..networks.graph import IMAGE, Pooling
 from . import Trace
 
 
@@ -30,9 +31,10 @@ class Certificate:
         """Compare a simulated batch with the ANN's activations for the same integer pixels."""
         settled = trace.settled_step >= 0
         activations = grid_activations(self.network, pixels)
-        for index, (layer, count) in enumerate(zip(self.network.layers[:-1], trace.counts, strict=True)):
+        graph = self.network.graph
+        for index, count in zip(graph.spiking, trace.counts, strict=True):
             differs = next(activations) != count
-            name = f"{index + 1}:{layer.token}"
+            name = f"{index + 1}:{graph.nodes[index].name}"
             self.mismatches[name] = self.mismatches.get(name, 0) + int(differs.sum())
             offending = differs & settled[:, None, None, None]
             self.mismatches_settled += int(offending.sum())
@@ -52,7 +54,8 @@ class Certificate:
 
     def summary(self) -> dict[str, Any]:
         """What certificate.json says."""
-        neurons = sum(prod(layer.out_shape) for layer in self.network.layers[:-1])
+        graph = self.network.graph
+        neurons = sum(prod(graph.shape(index)) for index in graph.spiking)
         return {
             "images": self.images,
             "neurons_compared": self.images * neurons,
@@ -69,33 +72,73 @@ class Certificate:
 def grid_activations(network: SpikingNetwork, pixels: np.ndarray) -> Iterator[np.ndarray]:
     """The ANN on the network's grid: the integer activations (N, C, H, W) of each layer, then logits (N, classes).
 
-    max(W a - offset, 0) // threshold, by matrix products that know nothing of spikes. Integers all,
-    held as 64-bit floats, whose products are many times faster, as long as they stay below 2^52.
+    Layers of neurons and max poolings, in the graph's order:
+
+        min(max(W a - offset, 0) // threshold, upper stop)
+
+    by matrix products that know nothing of spikes. Integers all, held as 64-bit floats, whose products are many times
+    faster, as long as they stay below 2^52.
     """
-    activation = pixels.astype(np.float64)
-    for layer, spiking in zip(network.layers, network.hidden, strict=False):
-        summand = np.abs(spiking.grid_offset).max() + spiking.grid_threshold.max()
-        total = _weighted_sums(activation, spiking.grid_weight, layer, float(summand))
-        offset, threshold = (a[:, None, None] for a in (spiking.grid_offset, spiking.grid_threshold))
-        due = np.maximum(total - offset, 0)
-        # The quotient of floats is rounded, but not across an integer: it is below 2^52.
-        activation = np.floor(due / threshold) if due.dtype == np.float64 else due // threshold
-        yield activation
-    yield _weighted_sums(activation, network.grid_readout, network.layers[-1])[:, :, 0, 0]
+    graph = network.graph
+    maps = {IMAGE: pixels.astype(np.float64)}
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node, Pooling):
+            maps[index] = pooled(maps[node.source], node, graph.geometry[index][0])
+        else:
+            received = [maps[source] for source in graph.sources(index)]
+            maps[index] = _counts(received, network.layer(index), graph.geometry[index])
+        if index in graph.spiking:
+            yield maps[index]
+    logits = weighted_sums([maps[graph.output.source]], [network.grid_readout], graph.geometry[-1])[:, :, 0, 0]
+    yield logits if network.readout_offset is None else logits.astype(np.int64) + network.readout_offset
 
 
-def _weighted_sums(activation: np.ndarray, weight: np.ndarray, layer: Layer, summand: float = 0.0) -> np.ndarray:
-    """Convolution of integers (N, C, H, W) with int32 weights (filters, C, kh, kw), exact, and a `summand` later on.
+def _counts(received: list[np.ndarray], spiking: SpikingLayer, layers: tuple[Layer, ...]) -> np.ndarray:
+    summand = np.abs(spiking.grid_offset).max() + spiking.grid_threshold.max()
+    total = weighted_sums(received, spiking.grid_weights, layers, float(summand))
+    offset, threshold = (a[:, None, None] for a in (spiking.grid_offset, spiking.grid_threshold))
+    due = np.maximum(total - offset, 0)
+    # The quotient of floats is rounded, but not across an integer: it is below 2^52.
+    counts = np.floor(due / threshold) if due.dtype == np.float64 else due // threshold
+    return counts if spiking.upper_stop is None else np.minimum(counts, spiking.upper_stop)
+
+
+def pooled(values: np.ndarray, node: Pooling, layer: Layer) -> np.ndarray:
+    """The largest or the sum of each window of counts (N, C, H, W), which are not below 0; (N, C, H', W')."""
+    windows = _windows(values, layer)
+    return windows.max(axis=(4, 5)) if node.pooling == "max" else windows.sum(axis=(4, 5))
+
+
+def _windows(values: np.ndarray, layer: Layer) -> np.ndarray:
+    """Each window of (N, C, H, W), padded with zeros: a view (N, C, H', W', kh, kw)."""
+    padded = np.pad(values, ((0, 0), (0, 0), *layer.padding))
+    windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))
+    return windows[:, :, :: layer.stride[0], :: layer.stride[1]]
+
+
+def weighted_sums(
+    received: Sequence[np.ndarray], weights: Sequence[np.ndarray], layers: tuple[Layer, ...], summand: float = 0.0
+) -> np.ndarray:
+    """Sum over the inputs of convolutions of integers (N, C, H, W) with int32 weights, exact, and a `summand` later on.
 
     64-bit floats, or 64-bit integers where those might not hold it.
     """
-    peak = np.abs(activation).max(axis=(0, 2, 3)).astype(np.float64)
-    reach = (np.abs(weight.astype(np.float64)).sum(axis=(2, 3)) @ peak).max()
+    reach = 0.0
+    for values, weight, layer in zip(received, weights, layers, strict=True):
+        peak = np.abs(values).max(axis=(0, 2, 3)).astype(np.float64).reshape(layer.groups, 1, -1)
+        magnitudes = np.abs(weight.astype(np.float64)).sum(axis=(2, 3)).reshape(layer.groups, -1, peak.shape[2])
+        reach += (magnitudes * peak).sum(axis=2).max()
     exact = np.float64 if reach + summand < 2.0**52 else np.int64
-    pads = ((0, 0), layer.padding, layer.padding, (0, 0))
-    channels_last = np.pad(activation.transpose(0, 2, 3, 1), pads).astype(exact, copy=False)
-    windows = sliding_window_view(channels_last, layer.kernel, axis=(1, 2))[:, :: layer.stride, :: layer.stride]
-    # (N, H, W, C, kh, kw): rows of inputs in the order of the weights.
-    inputs = windows.reshape(-1, prod(layer.weight_shape[1:]))
-    total = inputs @ weight.reshape(len(weight), -1).T.astype(exact)
-    return total.reshape(len(activation), *layer.out_shape[1:], -1).transpose(0, 3, 1, 2)
+    return sum(
+        _convolution(values.astype(exact, copy=False), weight.astype(exact), layer)
+        for values, weight, layer in zip(received, weights, layers, strict=True)
+    )
+
+
+def _convolution(values: np.ndarray, weight: np.ndarray, layer: Layer) -> np.ndarray:
+    """Matrix products, one a group: (N, C, H, W) with (filters, C / groups, kh, kw) to (N, filters, H', W')."""
+    # (N, H', W', C, kh, kw): rows of inputs in the order of the weights.
+    windows = _windows(values, layer).transpose(0, 2, 3, 1, 4, 5)
+    inputs = windows.reshape(-1, layer.groups, prod(layer.weight_shape[1:])).transpose(1, 0, 2)
+    total = inputs @ weight.reshape(layer.groups, -1, inputs.shape[2]).transpose(0, 2, 1)
+    return total.transpose(1, 0, 2).reshape(len(values), *layer.out_shape[1:], -1).transpose(0, 3, 1, 2)

@@ -10,16 +10,18 @@ faithful  The published code's: weights, thresholds and bases as 32-bit floats c
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..conversion.spiking_network import SpikingNetwork
 from ..errors import LosslessError
 from ..networks.device import prepare
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
+from ..networks.graph import IMAGE, Pooling, passes_on
 from ..networks.quantised import convolve
 from .trace import Trace
 
@@ -27,24 +29,41 @@ from .trace import Trace
 NEGATIVE_TOLERANCE = 1e-5
 
 
-class _Numbers(NamedTuple):
-    """What a simulation calculates with: (weight, threshold, base) by layer, output weights, a pixel's unit."""
+class _Constants(NamedTuple):
+    """What a layer of neurons calculates with: weights by input, thresholds and bases (filters,), its upper stop."""
 
-    hidden: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    weights: tuple[np.ndarray, ...]
+    threshold: np.ndarray
+    base: np.ndarray
+    upper_stop: float
+
+
+class _Numbers(NamedTuple):
+    """What a simulation calculates with: constants of each layer, output weights and offsets, a pixel's unit."""
+
+    hidden: list[_Constants]
     readout: np.ndarray
+    readout_offset: np.ndarray
     pixel: float
 
 
 def _exact(network: SpikingNetwork) -> _Numbers:
-    hidden = [(layer.grid_weight, layer.grid_threshold, layer.grid_offset - 0.5) for layer in network.hidden]
-    return _Numbers(hidden, network.grid_readout, 1.0)
+    hidden = [
+        _Constants(layer.grid_weights, layer.grid_threshold, layer.grid_offset - 0.5, layer.upper_stop or np.inf)
+        for layer in network.hidden
+    ]
+    offset = np.zeros(1) if network.readout_offset is None else network.readout_offset
+    return _Numbers(hidden, network.grid_readout, offset, 1.0)
 
 
 def _faithful(network: SpikingNetwork) -> _Numbers:
-    hidden = [(layer.weight, layer.threshold, layer.base) for layer in network.hidden]
+    network.graph.chain("faithful arithmetic")
+    hidden = [
+        _Constants((layer.weight,), layer.threshold, layer.base, layer.upper_stop or np.inf) for layer in network.hidden
+    ]
     # An integer p of the image stands for x = p / 2^bits, and the image is scaled by 2^k.
-    pixel = 2.0 ** (network.k - network.data.encoding.bits)
-    return _Numbers(hidden, network.readout, pixel)
+    pixel = 2.0 ** (network.k - network.inputs.bits)
+    return _Numbers(hidden, network.readout, np.zeros(1), pixel)
 
 
 _NUMBERS = {"exact": _exact, "faithful": _faithful}
@@ -66,14 +85,14 @@ class DenseSimulator:
         negative_spikes: bool = True,
     ) -> None:
         self._device = prepare(device, threads)
-        self._layers = network.layers
+        self._graph = network.graph
         self._must_be_exact = arithmetic == "exact"
         self._floor = -NEGATIVE_TOLERANCE if negative_spikes else -np.inf
-        self._hidden, readout, self._pixel = _NUMBERS[arithmetic](network)
-        self._readout = self._tensor(readout)
+        self._hidden, readout, offset, self._pixel = _NUMBERS[arithmetic](network)
+        self._readout, self._readout_offset = self._tensor(readout), self._tensor(offset)
+        self._fan_out = [self._tensor(fan_out) for fan_out in self._graph.fan_out]
         bits = (network.membrane_bits(index) for index in range(len(network.hidden)))
         self._saturates_at = [2.0 ** (width - 1) if network.saturates else None for width in bits]
-        self._fan_out = [self._tensor(layer.fan_out) for layer in self._layers[1:]]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array.astype(np.float64)).to(self._device)
@@ -88,97 +107,168 @@ class DenseSimulator:
         In exact arithmetic, raises LosslessError where a membrane may have left the range in which
         64-bit floats are exact.
         """
-        images = len(pixels)
-        populations = [
-            _Population(layer, *map(self._tensor, constants), self._floor, images, saturates_at)
-            for layer, constants, saturates_at in zip(self._layers, self._hidden, self._saturates_at, strict=False)
-        ]
+        graph, images = self._graph, len(pixels)
+        units = self._units(images)
         predictions, positive, negative, operations = torch.zeros((4, images, steps), dtype=torch.int64)
         injected = self._tensor(pixels) * self._pixel
         for t in range(steps):
-            spikes, emitted = injected if t == 0 else torch.zeros_like(injected), []
-            for population, fan_out in zip(populations, self._fan_out, strict=True):
-                spikes = population.step(spikes)
-                emitted.append(spikes)
+            emitted = {IMAGE: injected if t == 0 else torch.zeros_like(injected)}
+            for index, unit in enumerate(units):
+                emitted[index] = spikes = unit.step([emitted[source] for source in graph.sources(index)])
+                if passes_on(graph.nodes[index]):
+                    continue
                 positive[:, t] += (spikes > 0).sum((1, 2, 3)).cpu()
                 negative[:, t] += (spikes < 0).sum((1, 2, 3)).cpu()
-                operations[:, t] += (spikes.abs() * fan_out).sum((1, 2, 3)).long().cpu()
+                operations[:, t] += (spikes.abs() * self._fan_out[index]).sum((1, 2, 3)).long().cpu()
             if observe:
-                observe(emitted)
+                observe([emitted[index] for index in graph.spiking])
             # Of the counts, not a running sum: rounded, what spikes of both signs add would not cancel out.
-            logits = convolve(populations[-1].count, self._readout, self._layers[-1]).flatten(1)
-            predictions[:, t:] = logits.argmax(1, keepdim=True).cpu()
+            logits = convolve(units[graph.output.source].count, self._readout, graph.readout).flatten(1)
+            predictions[:, t:] = (logits + self._readout_offset).argmax(1, keepdim=True).cpu()
             if not (positive[:, t] + negative[:, t]).any():
                 # Where no neuron spikes nothing changes, and so none will.
                 break
         if self._must_be_exact:
-            peaks = [injected.abs().amax((0, 2, 3)), *(population.peak for population in populations[:-1])]
-            for population, peak in zip(populations, peaks, strict=True):
-                population.check_range(peak)
-        at_rest = torch.stack([population.at_rest() for population in populations]).all(0).cpu().numpy()
+            peaks = {IMAGE: injected.abs().amax((0, 2, 3))} | {index: unit.peak for index, unit in enumerate(units)}
+            for index, unit in enumerate(units):
+                unit.check_range([peaks[source] for source in graph.sources(index)])
+        at_rest = torch.stack([unit.at_rest() for unit in units]).all(0).cpu().numpy()
         fired = (positive + negative).numpy() > 0
         last_spike = np.where(fired.any(1), steps - fired[:, ::-1].argmax(1), 0)
         return Trace(
             *(record.numpy() for record in (predictions, positive, negative, operations)),
             np.where(at_rest, last_spike, -1),
-            tuple(population.count.int().cpu().numpy() for population in populations),
+            tuple(units[index].count.int().cpu().numpy() for index in graph.spiking),
         )
+
+    def _units(self, images: int) -> "list[_Unit]":
+        """What simulates each node, at step 0."""
+        hidden = zip(self._hidden, self._saturates_at, strict=True)
+
+        def neurons(name: str, layers: tuple[Layer, ...]) -> _Population:
+            constants, saturates_at = next(hidden)
+            return _Population(name, layers, constants, self._tensor, self._floor, images, saturates_at)
+
+        return [
+            _Pool(node, layers[0], images, self._device) if isinstance(node, Pooling) else neurons(node.name, layers)
+            for node, layers in zip(self._graph.nodes, self._graph.geometry, strict=False)
+        ]
+
+
+class _Unit(Protocol):
+    """A node of the graph in time: what it has counted (N, C, H, W), and each channel's largest count so far (C,)."""
+
+    count: Tensor
+    peak: Tensor
+
+    def step(self, received: list[Tensor]) -> Tensor:
+        """Take up what each input brings in one time step, (N, C, H, W), and give what is emitted."""
+
+    def at_rest(self) -> Tensor:
+        """Whether nothing would be emitted without further input, by image, (N,)."""
+
+    def check_range(self, peaks: list[Tensor]) -> None:
+        """Raise LosslessError unless inputs of absolute values up to `peaks` (C,) keep every sum exact."""
 
 
 class _Population:
     """The neurons of one spiking layer: membrane, shadow and count are (N, C, H, W).
 
-    Below `floor`, which is -inf where there are none, they emit negative spikes. V - Q stays within +-`saturates_at`.
+    Below `floor`, which is -inf where there are none, they emit negative spikes; above the upper stop none. V - Q stays
+    within +-`saturates_at`.
     """
 
     def __init__(
         self,
-        layer: Layer,
-        weight: Tensor,
-        threshold: Tensor,
-        base: Tensor,
+        name: str,
+        layers: tuple[Layer, ...],
+        constants: _Constants,
+        tensor: Callable[[np.ndarray], Tensor],
         floor: float,
         images: int,
         saturates_at: float | None = None,
     ) -> None:
-        self.saturates_at = saturates_at
-        self.layer, self.weight, self.floor = layer, weight, floor
-        self.threshold, self.base = threshold[:, None, None], base[:, None, None]
-        self.membrane = torch.zeros((images, *layer.out_shape), dtype=torch.float64, device=weight.device)
-        self.shadow = self.base + self.membrane
-        self.count = torch.zeros_like(self.membrane)
+        self._saturates_at = saturates_at
+        self._name, self._layers, self._floor, self._upper_stop = name, layers, floor, constants.upper_stop
+        self._weights = [tensor(weight) for weight in constants.weights]
+        self._threshold, self._base = (tensor(a)[:, None, None] for a in (constants.threshold, constants.base))
+        shape = (images, *layers[0].out_shape)
+        self._membrane = torch.zeros(shape, dtype=torch.float64, device=self._base.device)
+        self._shadow = self._base + self._membrane
+        self.count = torch.zeros_like(self._membrane)
         self.peak = self.count.amax((0, 2, 3))
 
-    def step(self, received: Tensor) -> Tensor:
-        """V += W received; spike s; Q += s theta; n += s. Returns the spikes."""
-        # Most of the time is spent here, and most images come to rest long before the last step.
-        reached = received.flatten(1).any(1)
-        if reached.any():
-            self.membrane[reached] += convolve(received[reached], self.weight, self.layer)
-        if self.saturates_at:
+    def step(self, received: list[Tensor]) -> Tensor:
+        """V += W received, input by input; spike s; Q += s theta; n += s. Returns the spikes."""
+        for values, weight, layer in zip(received, self._weights, self._layers, strict=True):
+            # Most of the time is spent here, and most images come to rest long before the last step.
+            reached = values.flatten(1).any(1)
+            if reached.any():
+                self._membrane[reached] += convolve(values[reached], weight, layer)
+        if self._saturates_at:
             self._saturate()
         spikes = self._spikes()
-        self.shadow += spikes * self.threshold
+        self._shadow += spikes * self._threshold
         self.count += spikes
         self.peak = torch.maximum(self.peak, self.count.amax((0, 2, 3)))
         return spikes
 
     def _saturate(self) -> None:
         # The base is half-odd, and so is V - Q, whose integer is the one below.
-        most = self.saturates_at - 0.5
-        self.membrane = self.shadow + (self.membrane - self.shadow).clamp(-most, most)
+        most = self._saturates_at - 0.5
+        self._membrane = self._shadow + (self._membrane - self._shadow).clamp(-most, most)
 
     def _spikes(self) -> Tensor:
-        """s = +1 if d > theta, -1 if d < floor, else 0, with d = max(V, b) - Q."""
-        d = torch.maximum(self.membrane, self.base) - self.shadow
-        return (d > self.threshold).double() - (d < self.floor).double()
+        """s = +1 if d > theta and n below the upper stop, -1 if d < floor, else 0, with d = max(V, b) - Q."""
+        d = torch.maximum(self._membrane, self._base) - self._shadow
+        rising = d > self._threshold
+        if self._upper_stop < np.inf:
+            rising &= self.count < self._upper_stop
+        return rising.double() - (d < self._floor).double()
 
     def at_rest(self) -> Tensor:
-        """Whether no neuron of an image would spike without further input, (N,)."""
         return ~self._spikes().flatten(1).any(1)
 
-    def check_range(self, peak: Tensor) -> None:
-        """Raise LosslessError unless inputs of absolute values up to `peak` (C,) keep every sum exact."""
-        reach = self.weight.abs().sum((2, 3)) @ peak + self.base.abs().flatten() + self.threshold.flatten()
+    def check_range(self, peaks: list[Tensor]) -> None:
+        reach = self._base.abs().flatten() + self._threshold.flatten()
+        for weight, peak, layer in zip(self._weights, peaks, self._layers, strict=True):
+            magnitudes = weight.abs().sum((2, 3)).view(layer.groups, -1, weight.shape[1])
+            reach = reach + (magnitudes @ peak.view(layer.groups, -1, 1)).flatten()
         if reach.max() >= 2.0**52:
-            raise LosslessError(f"layer {self.layer.token}: sums may pass 2^52; simulate with --engine event")
+            raise LosslessError(f"layer {self._name}: sums may pass 2^52; simulate with --engine event")
+
+
+class _Pool:
+    """A pooling: what each input has counted, and what each unit has emitted in all.
+
+    Sum and average emit what their windows bring. A unit of max pooling emits the sign of its window's largest count
+    less its own.
+    """
+
+    def __init__(self, node: Pooling, layer: Layer, images: int, device: torch.device) -> None:
+        self._largest, self._layer = node.pooling == "max", layer
+        self._inputs = torch.zeros((images, *layer.in_shape), dtype=torch.float64, device=device)
+        self.count = torch.zeros((images, *layer.out_shape), dtype=torch.float64, device=device)
+        self.peak = self.count.amax((0, 2, 3))
+
+    def step(self, received: list[Tensor]) -> Tensor:
+        self._inputs += received[0]
+        emitted = self._due() - self.count
+        if self._largest:
+            emitted = emitted.sign()
+        self.count += emitted
+        self.peak = torch.maximum(self.peak, self.count.amax((0, 2, 3)))
+        return emitted
+
+    def _due(self) -> Tensor:
+        (top, bottom), (left, right) = self._layer.padding
+        counts = F.pad(self._inputs, (left, right, top, bottom))
+        if self._largest:
+            return F.max_pool2d(counts, self._layer.kernel, self._layer.stride)
+        return F.avg_pool2d(counts, self._layer.kernel, self._layer.stride, divisor_override=1)
+
+    def at_rest(self) -> Tensor:
+        return ~(self._due() != self.count).flatten(1).any(1)
+
+    def check_range(self, peaks: list[Tensor]) -> None:
+        """Counts of no more than 2^20 steps, and sums of them, are exact."""

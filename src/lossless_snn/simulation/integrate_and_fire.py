@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ..conversion.spiking_network import SpikingLayer, SpikingNetwork
-from ..networks.notation import Layer
+from ..networks.geometry import Layer
 from ..networks.quantised import convolve
 from .trace import Trace
 
@@ -47,6 +47,7 @@ class RateCodedSimulator:
         self._layers = network.layers
         self._input_scale = 2.0 ** (network.k - network.data.encoding.bits)
         self._hidden = [_Normalised.of(*pair) for pair in zip(self._layers, network.hidden, strict=False)]
+        self._upper_stops = [layer.upper_stop or float("inf") for layer in network.hidden]
         self._readout = torch.from_numpy(network.readout)
         self._fan_out = [torch.from_numpy(layer.fan_out).float() for layer in self._layers[1:]]
         self.thresholds = self._percentiles(calibration)
@@ -98,10 +99,10 @@ class RateCodedSimulator:
         return torch.from_numpy(pixels.astype(np.float32)) * self._input_scale
 
     def _activations(self, pixels: np.ndarray) -> Iterator[Tensor]:
-        """max(z, 0) of each spiking layer, (N, C, H, W)."""
+        """max(z, 0) of each spiking layer, up to its upper stop, (N, C, H, W)."""
         activation = self._encode(pixels)
-        for layer in self._hidden:
-            activation = layer(activation).relu_()
+        for layer, stop in zip(self._hidden, self._upper_stops, strict=True):
+            activation = layer(activation).relu_().clamp_(max=stop)
             yield activation
 
     def _logits(self, activation: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from ..conversion.spiking_network import SpikingNetwork
 from ..datasets import Images
 from ..errors import LosslessError
 from ..files.progress import batches
-from ..networks.notation import ann_operations, neuron_count
 from ..runs.certificate import CertificateRecord
 from ..runs.identity import NetworkRecord
 from ..runs.snn import SnnRecord
@@ -107,14 +106,16 @@ def simulate_test_set(
         metrics.add(trace, labels)
         certificate.add(pixels, labels, trace)
         progress.save(metrics, certificate)
+    units, state = network.graph.max_pooling
     record = SnnRecord(
         **network.metadata.model_dump(include=set(NetworkRecord.model_fields)),
         arithmetic=arithmetic,
         **metrics.summary(),
-        neurons=neuron_count(network.layers),
-        ann_operations=ann_operations(network.layers),
+        neurons=network.graph.neuron_count,
+        ann_operations=network.graph.ann_operations,
         simulated_steps=steps,
         batch_size=batch_size,
+        **({"max_pooling_units": units, "max_pooling_state": state} if units else {}),
     )
     proof = CertificateRecord(
         arithmetic=arithmetic,

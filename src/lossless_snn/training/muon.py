@@ -45,17 +45,17 @@ def orthogonal(matrix: Tensor, steps: int) -> Tensor:
 
 
 class Muon:
-    """Muon on the hidden layers' weights of `network`, and Adam on gamma, beta and the output layer's weight."""
+    """Muon on the hidden layers' weights of `network`, Adam on gamma, beta, biases and the output layer."""
 
     def __init__(self, network: QuantisedNetwork, settings: Settings) -> None:
-        *hidden, output = network
+        hidden = [synapses for layer in network.neurons for synapses in layer.synapses]
         self._settings = settings
-        self._filters = [layer.weight for layer in hidden]
+        self._filters = [synapses.weight for synapses in hidden if hasattr(synapses, "weight")]
         self._momenta = [torch.zeros_like(weight) for weight in self._filters]
         groups = {
-            "gamma": ([layer.gamma for layer in hidden], settings.gamma_rate),
-            "beta": ([layer.beta for layer in hidden], settings.beta_rate),
-            "output": ([output.weight], settings.output_rate),
+            "gamma": ([synapses.gamma for synapses in hidden if hasattr(synapses, "gamma")], settings.gamma_rate),
+            "beta": ([shift for synapses in hidden for shift in synapses.shifts], settings.beta_rate),
+            "output": (list(network[-1].parameters()), settings.output_rate),
         }
         self._others = {name: (Adam(group, settings.beta2), rate) for name, (group, rate) in groups.items()}
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..config.recipe import Recipe
-from ..networks.quantised import QuantisedNetwork
+from ..networks.quantised import QuantisedLayer, QuantisedNetwork
 
 
 class Objective:
@@ -28,11 +28,10 @@ class Objective:
 
     def __call__(self, network: QuantisedNetwork, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, a scalar, and the network's outputs (N, classes) for inputs (N, C, H, W), labels (N,)."""
-        x, activity = inputs, []
-        for layer in network:
-            x = layer(x)
-            if self._recipe.activation_penalty and layer is not network[-1]:
-                activity.append(_power_mean(x.float(), self._recipe.penalty_power) * 2.0 ** (layer.k or 0))
+        activity = []
+        for layer, x in network.run(inputs):
+            if self._recipe.activation_penalty and isinstance(layer, QuantisedLayer):
+                activity.append(_power_mean(x.float(), self._recipe.penalty_power) * layer.levels_of_one)
         loss = F.cross_entropy(x, labels, label_smoothing=self._recipe.label_smoothing)
         if activity:
             loss = loss + self._recipe.activation_penalty * torch.stack(activity).mean()

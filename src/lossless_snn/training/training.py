@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from ..checkpoints import Checkpoint, CheckpointMetadata
-from ..config.architecture import network_layers
+from ..config.architecture import network_graph
 from ..config.recipe import Phase, Recipe
 from ..datasets import Images, load
 from ..datasets.catalogue import find
@@ -63,7 +63,8 @@ class Job:
         if initial is None:
             raise LosslessError(f"{where}: starts from the network at {recipe.initial}; name its checkpoint: --initial")
         start = Checkpoint.load(initial)
-        for name, expected in {"network": recipe.network, "dataset": recipe.dataset}.items():
+        for name in ("network", "dataset", "upper_bound"):
+            expected = getattr(recipe, name)
             if (found := getattr(start.metadata.recipe, name)) != expected:
                 raise LosslessError(f"{initial}: {name} {found}, not {expected}")
         if start.metadata.precision != recipe.initial:
@@ -83,10 +84,10 @@ class Job:
 
     def network(self, device: torch.device) -> QuantisedNetwork:
         """The network before its first step."""
-        recipe, layers = self.recipe, network_layers(self.identity["recipe"])
+        recipe, graph = self.recipe, network_graph(self.identity["recipe"])
         half = recipe.arithmetic == "bfloat16" or device.type == "cuda"
         arithmetic = torch.bfloat16 if half else None
-        network = QuantisedNetwork(layers, quantiser_level(self.identity["precision"]), arithmetic)
+        network = QuantisedNetwork(graph, quantiser_level(self.identity["precision"]), arithmetic)
         network.initialise(self.identity["seed"], recipe.initialisation == "identity")
         if self.initial is not None:
             network.load_state_dict({n: torch.from_numpy(a) for n, a in self.initial.parameters.items()})

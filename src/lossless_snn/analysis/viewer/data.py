@@ -10,7 +10,6 @@ from ...conversion.spiking_network import SpikingNetwork
 from ...datasets import Images
 from ...errors import LosslessError
 from ...files.progress import progress
-from ...networks.notation import ann_operations
 from ...simulation.certificate import grid_activations
 from .choice import Choice
 from .encoding import gaps, packed, zigzag
@@ -56,8 +55,8 @@ def page_data(
         "energy": {
             "terms": energies.terms,
             "joulesPerOperation": energies.of_snn(1),
-            "annJoules": energies.of_ann(ann_operations(networks[0].layers)),
-            "annOperations": ann_operations(networks[0].layers),
+            "annJoules": energies.of_ann(networks[0].graph.ann_operations),
+            "annOperations": networks[0].graph.ann_operations,
         },
         "layers": [{"token": layer.token, "shape": list(layer.out_shape)} for layer in networks[0].layers[:-1]],
         "networks": [_network(network) for network in networks],

@@ -5,7 +5,7 @@ that a neuron's membrane has passed is
 
     passed = max(U, 0) // theta                 d > theta  <=>  passed > n,   d < 0  <=>  passed < n
 
-so that the method's neuron is the one line
+(up to the upper stop, where there is one), so that the method's neuron is the one line
 
     s = sign(passed - n)
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...conversion.spiking_network import SpikingNetwork
-from ...networks.notation import Layer
+from ...networks.geometry import Layer
 
 # Parts of a threshold that membranes are recorded in.
 PARTS = 64
@@ -75,6 +75,7 @@ class Recorder:
                 layer.grid_weight.astype(np.int64),
                 layer.grid_threshold[:, None, None],
                 layer.grid_offset[:, None, None],
+                np.iinfo(np.int64).max if layer.upper_stop is None else layer.upper_stop,
             )
             for layer in network.hidden
         ]
@@ -96,11 +97,11 @@ class Recorder:
         for t in range(steps):
             received = pixels.astype(np.int64) if t == 0 else None
             spikes, parts, operations = [], [], 0
-            for index, (weight, threshold, offset) in enumerate(self._constants):
+            for index, (weight, threshold, offset, stop) in enumerate(self._constants):
                 if received is not None and received.any():
                     membranes[index] += weighted_sums(received, weight, self._layers[index])
                 above = membranes[index] - offset
-                passed = np.maximum(above, 0) // threshold
+                passed = np.minimum(np.maximum(above, 0) // threshold, stop)
                 received = np.sign(passed - counts[index]).clip(self._lowest_spike, 1)
                 counts[index] += received
                 spikes.append(received.astype(np.int8))
@@ -115,18 +116,23 @@ class Recorder:
 
     def _is_at_rest(self, membranes: list[np.ndarray], counts: list[np.ndarray]) -> bool:
         return all(
-            not np.sign(np.maximum(membrane - offset, 0) // threshold - count).clip(self._lowest_spike, 1).any()
-            for membrane, count, (_, threshold, offset) in zip(membranes, counts, self._constants, strict=True)
+            not np.sign(np.minimum(np.maximum(membrane - offset, 0) // threshold, stop) - count)
+            .clip(self._lowest_spike, 1)
+            .any()
+            for membrane, count, (_, threshold, offset, stop) in zip(membranes, counts, self._constants, strict=True)
         )
 
 
 def weighted_sums(received: np.ndarray, weight: np.ndarray, layer: Layer) -> np.ndarray:
     """Convolution of integers (C, H, W) with weights (filters, C, kh, kw), int64 (filters, H', W')."""
-    padded = np.pad(received, ((0, 0), layer.padding, layer.padding))
+    padded = np.pad(received, ((0, 0), *layer.padding))
     _, height, width = layer.out_shape
     total = np.zeros(layer.out_shape, np.int64)
     for y, x in np.ndindex(*layer.kernel):
-        rows, columns = (slice(at, at + layer.stride * size, layer.stride) for at, size in ((y, height), (x, width)))
+        rows, columns = (
+            slice(at, at + step * size, step)
+            for at, size, step in zip((y, x), (height, width), layer.stride, strict=True)
+        )
         total += np.tensordot(weight[:, :, y, x], padded[:, rows, columns], axes=1)
     return total
 

@@ -1,5 +1,7 @@
 """The engine: layout in, trace out."""
 
+from math import prod
+
 import numpy as np
 
 from ...conversion.spiking_network import SpikingNetwork
@@ -21,7 +23,7 @@ class EventSimulator:
     def __init__(self, network: SpikingNetwork, threads: int = 1, negative_spikes: bool = True) -> None:
         self._threads = threads
         self._negative_spikes = negative_spikes
-        self._hidden = network.layers[:-1]
+        self._shapes = [network.graph.shape(index) for index in network.graph.spiking]
         self._layout = Layout.of(network)
         self._simulate = compiled()
 
@@ -29,17 +31,17 @@ class EventSimulator:
         """Simulate images with integer `pixels` (N, C, H, W) for `steps` time steps."""
         images = len(pixels)
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
-        recording = Recording.zeros(images, steps, sum(layer.neurons for layer in self._hidden))
+        recording = Recording.zeros(images, steps, sum(map(prod, self._shapes)))
         in_parts(self._threads, images, self._simulate, channels_last, self._layout, self._negative_spikes, recording)
         *by_step, settled_step, net_counts = recording
         return Trace(*by_step, settled_step, self._by_layer(net_counts))
 
     def _by_layer(self, net_counts: np.ndarray) -> tuple[np.ndarray, ...]:
         """Counts (N, neurons), channels last within a layer, as one (N, C, H, W) a layer."""
-        split = np.split(net_counts, np.cumsum([layer.neurons for layer in self._hidden])[:-1], axis=1)
+        split = np.split(net_counts, np.cumsum([prod(shape) for shape in self._shapes])[:-1], axis=1)
         return tuple(
-            part.reshape(len(part), *layer.out_shape[1:], layer.out_shape[0]).transpose(0, 3, 1, 2)
-            for part, layer in zip(split, self._hidden, strict=True)
+            part.reshape(len(part), height, width, channels).transpose(0, 3, 1, 2)
+            for part, (channels, height, width) in zip(split, self._shapes, strict=True)
         )
 
 
