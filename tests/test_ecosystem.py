@@ -88,7 +88,7 @@ rule own:
 def test_the_workflow_says_how_it_is_used():
     assert 'include: "workflow/Snakefile"' in (ROOT / "Snakefile").read_text()
     plain = run(ROOT, "snakemake", "--dry-run", "--forceall", PYTHONPATH=str(ROOT / "src"))
-    assert "results are in results/quick/" in plain.stdout + plain.stderr, plain.stderr
+    assert "are in results/quick/" in plain.stdout + plain.stderr, plain.stderr
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert set(usage) == {"mandatory-flags", "software-stack-deployment", "report"}
     for path in re.findall(r"`(workflow/schemas/[\w.]+)`", (ROOT / "config/README.md").read_text()):
