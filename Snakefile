@@ -2,3 +2,7 @@
 
 
 include: "workflow/Snakefile"
+
+
+# What an included file says of the default target does not count.
+workflow.default_target = "all"

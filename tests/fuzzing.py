@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from lossless_snn.checkpoints import Checkpoint
@@ -130,11 +131,11 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 def main() -> None:
     import atheris
 
-    target = TARGETS[sys.argv[1]]
-    for module in [name for name in sys.modules if name.startswith("lossless_snn.")]:
-        for function in vars(sys.modules[module]).values():
-            if getattr(function, "__module__", None) == module and hasattr(function, "__code__"):
-                function.__code__ = atheris.instrument_func(function).__code__
+    # Once more, so that atheris sees which of its branches are taken.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lossless_snn"]:
+        del sys.modules[name]
+    with atheris.instrument_imports(include=["lossless_snn"]):
+        target = import_module("fuzzing").TARGETS[sys.argv[1]]
     bounds = ["-timeout=10", "-rss_limit_mb=2048", "-malloc_limit_mb=1024", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *bounds, *sys.argv[2:]], target)
     atheris.Fuzz()

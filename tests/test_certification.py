@@ -197,7 +197,7 @@ def test_published_neurons_against_loops(network, images, factory):
         got = [np.cumsum([step[layer][image] for step in steps], axis=0) for layer in range(3)]
         for t in range(12):
             for layer in range(3):
-                assert got[layer][t].tolist() == expected[t][layer].tolist()
+                assert got[layer][min(t, len(steps) - 1)].tolist() == expected[t][layer].tolist()
 
 
 def test_stbif_and_the_published_arithmetic_come_to_rest_within_a_level(network, images):

@@ -80,6 +80,7 @@ def metadata_faults():
 
 
 @pytest.mark.parametrize(("kind", "path", "value"), metadata_faults())
+@pytest.mark.bad_input("networks")
 def test_metadata(files, kind, path, value):
     tensors, metadata = read(files / kind)
     place = metadata
@@ -96,6 +97,7 @@ def test_metadata(files, kind, path, value):
 @pytest.mark.parametrize(
     "text", ["[]", "3", "null", '"checkpoint"', "{", "{}", "[" * 100_000, '{"kind": 3}', '{"kind": "a\\nb"}', "NaN"]
 )
+@pytest.mark.bad_input("networks")
 def test_metadata_that_is_none(files, kind, text):
     tensors, _ = read(files / kind)
     write(files / kind, tensors, text)
@@ -104,6 +106,7 @@ def test_metadata_that_is_none(files, kind, text):
 
 @pytest.mark.parametrize("kind", LOADERS)
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.bad_input("networks")
 def test_numbers_that_are_none(files, kind, number):
     tensors, metadata = read(files / kind)
     write(files / kind, tensors, json.dumps(metadata).replace('"seed": 0', f'"seed": {number}'))
@@ -177,6 +180,7 @@ def tensor_faults():
 
 
 @pytest.mark.parametrize(("kind", "name", "fault"), tensor_faults())
+@pytest.mark.bad_input("networks")
 def test_tensors(files, kind, name, fault):
     tensors, metadata = read(files / kind)
     damage = (TENSOR_FAULTS | FLOAT_FAULTS)[fault]
@@ -188,6 +192,7 @@ def test_tensors(files, kind, name, fault):
 
 
 @pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.bad_input("networks")
 def test_tensors_in_excess(files, kind):
     tensors, metadata = read(files / kind)
     write(files / kind, {**tensors, "9.weight\n\x1b[2J" + "x" * 500: torch.zeros(1)}, metadata)
@@ -195,6 +200,7 @@ def test_tensors_in_excess(files, kind):
 
 
 @pytest.mark.parametrize("name", ["0.variance", "2.variance"])
+@pytest.mark.bad_input("networks")
 def test_a_negative_variance(files, name):
     tensors, metadata = read(files / "checkpoint")
     tensors[name][1] = -1e-30
@@ -222,6 +228,7 @@ GRID_FAULTS = [
 
 @pytest.mark.parametrize("layer", [0, 2])
 @pytest.mark.parametrize(("name", "value", "message"), GRID_FAULTS)
+@pytest.mark.bad_input("networks")
 def test_numbers_that_no_conversion_gives(files, layer, name, value, message):
     tensors, metadata = read(files / "spiking network")
     tensors[f"{layer}.{name}"][1] = value
@@ -232,6 +239,7 @@ def test_numbers_that_no_conversion_gives(files, layer, name, value, message):
 @pytest.mark.parametrize(
     ("exponent", "message"), [(10**6, "less than or equal"), (-(10**6), "greater than"), (-300, "beyond 30 bits")]
 )
+@pytest.mark.bad_input("networks")
 def test_the_unit_of_the_output(files, exponent, message):
     tensors, metadata = read(files / "spiking network")
     write(files / "spiking network", tensors, metadata | {"readout_exponent": exponent})
@@ -256,6 +264,7 @@ def sound_changes():
 
 
 @pytest.mark.parametrize("change", sound_changes())
+@pytest.mark.bad_input("networks")
 def test_a_network_that_was_altered(files, change):
     """Its digest tells; and where the digest was made anew, the conversion of its checkpoint does."""
     path, trained = files / "spiking network", Checkpoint.load(files / "checkpoint")
@@ -281,6 +290,7 @@ def test_digests_are_those_of_the_files(files):
     assert network.sha256 == sha256(files / "spiking network")
 
 
+@pytest.mark.bad_input("networks")
 def test_thresholds_beyond_single_precision_are_not_converted():
     checkpoint = random_checkpoint(np.random.default_rng(0), NETWORK, SHAPE, 1)
     checkpoint.parameters["1.gamma"][2] = 1e-45
@@ -289,6 +299,7 @@ def test_thresholds_beyond_single_precision_are_not_converted():
 
 
 @pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.bad_input("networks")
 def test_what_is_no_regular_file(tmp_path, kind):
     with pytest.raises(LosslessError, match="no regular file"):
         LOADERS[kind](tmp_path)

@@ -48,3 +48,11 @@ def test_in_half_precision_all_but_the_convolution_is_in_single_precision():
     assert (activation.detach() != expected).float().mean() < 0.01
     activation.sum().backward()
     assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize("command", ["train tiny --precision k1 --out x", "evaluate x", "simulate x --logs y"])
+def test_more_threads_than_a_machine_can_run(command, command_line, capsys):
+    """A million threads take every process of the machine."""
+    assert command_line(*command.split(), "--threads", 1_000_000) == 2
+    assert "1000000 is not in the range 1<=x<=" in capsys.readouterr().err

@@ -169,6 +169,7 @@ class _Evil:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.bad_input("npz")
 def test_a_malicious_file_is_refused_and_nothing_of_it_runs(tmp_path, protocol):
     mark = tmp_path / "executed"
     evil = np.array([_Evil(os.mkdir, str(mark))], dtype=object)
@@ -179,6 +180,7 @@ def test_a_malicious_file_is_refused_and_nothing_of_it_runs(tmp_path, protocol):
 
 
 @pytest.mark.parametrize("name", ["builtins\neval", "numpy\nsave", "numpy.core.multiarray\nfromfile", "numpy\nmatrix"])
+@pytest.mark.bad_input("npz")
 def test_nothing_but_arrays_can_be_named(tmp_path, name):
     path = save_stream(tmp_path / "m.npz", b"\x80\x02c" + name.encode() + b"\n.")
     with pytest.raises(LosslessError, match="wants to load '" + name.replace("\n", r"\.")):
@@ -220,6 +222,7 @@ def test_bytes_may_be_encoded_as_latin1_only(tmp_path):
         (lambda p: p.__setitem__(1, np.array(["a", "b"])), "beta: expected an array of numbers, found array of <U1"),
     ],
 )
+@pytest.mark.bad_input("npz")
 def test_a_misfit_names_layer_and_shapes(tmp_path, change, message):
     params = arrays()
     change(params)
@@ -278,6 +281,7 @@ def test_damaged_bytes_give_an_error_or_the_same_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.bad_input("npz")
 def test_a_damaged_entry_is_an_error_however_it_was_compressed(tmp_path, compression):
     path = tmp_path / "m.npz"
     with zipfile.ZipFile(path, "w", compression) as archive:

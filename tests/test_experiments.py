@@ -65,6 +65,7 @@ def test_every_shipped_experiment_loads():
         ),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_a_mistake_is_one_line_with_file_and_key(write, changes, said):
     with pytest.raises(LosslessError) as error:
         write(**changes)
@@ -97,6 +98,7 @@ def test_quantiser_levels():
 
 
 @pytest.mark.parametrize("wrong", ["k", "k-1", "k01", "K1", "1", "fp16", "k1.5", " k1", "k²", "k1\n"])
+@pytest.mark.bad_input("configuration")
 def test_what_is_no_precision(wrong):
     with pytest.raises(ValueError, match="is no precision"):
         quantiser_level(wrong)
@@ -167,3 +169,50 @@ def test_augmentation_must_give_what_the_network_is_tested_on(write):
     training["augmentation"] = {"crop": 24, "contrast": [1.8, 0.2]}
     with pytest.raises(LosslessError, match=r"training\.augmentation\.contrast: the smallest comes first"):
         write(training=training)
+
+
+TEXT = """\
+dataset: digits
+network: 3C5-P4-8
+training:
+  batch_size: 100
+  validation_images: 97
+  budgets:
+    quick: {phases: [{epochs: 3, learning_rate: 1.0e-2}]}
+simulation: {steps: 60, batch_size: 32}
+"""
+RATES = ["true", "[true]", ".inf", "-.inf", ".nan", "1e400", "1.0e+10", "-1", "0", "'x'", "[1]", "{}", "null", "&a 1"]
+WHOLE = ["true", "10000000000", "0", "-1", "2.5", ".inf", ".nan", "1e3", "'x'", "null", "9" * 50, "2026-13-45"]
+EDGES = [("learning_rate: 1.0e-2", f"learning_rate: {value}") for value in RATES[:-1]]
+EDGES += [("epochs: 3", f"epochs: {value}") for value in WHOLE]
+EDGES += [("batch_size: 100", f"batch_size: {value}") for value in WHOLE]
+EDGES += [("steps: 60", f"steps: {value}") for value in WHOLE]
+SEEDS = ["[18446744073709551616]", "[true]", "[-1]", "[0.5]", "[.inf]", "[]", "[0, 0]", "0", "[[0]]"]
+EDGES += [("quick: {", f"quick: {{seeds: {value}, ") for value in SEEDS]
+EDGES += [("quick: {", f"quick: {{label_smoothing: {value}, ") for value in ("true", ".inf", ".nan", "1.5", "-0.1")]
+EDGES += [("quick: {", f"quick: {{activation_penalty: {value}, ") for value in ("true", ".inf", ".nan", "-0.1")]
+EDGES += [("dataset: digits", "dataset: digits\ndataset: mnist"), ("simulation:", "a: &a [1]\nb: *a\nsimulation:")]
+EDGES += [("dataset: digits", "? [a]\n: 1"), ("dataset: digits", "dataset: !!python/name:os.system")]
+
+
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize(("old", "new"), EDGES)
+def test_numbers_and_yaml_at_the_edge(tmp_path, old, new):
+    assert TEXT.count(old) == 1
+    (tmp_path / "mine.yaml").write_text(TEXT, encoding="utf-8")
+    load_experiment("mine", tmp_path)
+    (tmp_path / "mine.yaml").write_text(TEXT.replace(old, new), encoding="utf-8")
+    with pytest.raises(LosslessError, match=rf"^{tmp_path}/mine\.yaml: ") as error:
+        load_experiment("mine", tmp_path)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.bad_input("configuration")
+def test_yaml_that_grows_is_refused_before_it_does(tmp_path):
+    """Ten aliases of ten aliases, nine times over; and brackets in brackets, which are scanned by their square."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+    for text in ["\n".join(lines), "[" * 100_000, "- " * 5_000, "{a: " * 60]:
+        (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(LosslessError, match=r"mine\.yaml: not valid YAML: ") as error:
+            load_experiment("mine", tmp_path)
+        assert len(str(error.value)) < 1000

@@ -147,12 +147,14 @@ def test_palettes_and_opaque_alpha_channels_lose_nothing(folder, mode):
 # What is refused: one line that names the file.
 
 
+@pytest.mark.bad_input("pictures")
 def test_a_file_that_is_no_picture(folder):
     (folder / "train" / "cat" / "notes.txt").write_text("seen today")
     with refusal(r"^data/pets/train/cat/notes.txt: not a picture in PNG or JPEG format$"):
         load("pets", "test")
 
 
+@pytest.mark.bad_input("pictures")
 def test_a_picture_in_another_format(folder):
     write_picture(folder / "train" / "cat" / "a.gif", random_pixels(0))
     with refusal(r"^data/pets/train/cat/a.gif: not a picture in PNG or JPEG format$"):
@@ -160,6 +162,7 @@ def test_a_picture_in_another_format(folder):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.bad_input("pictures")
 def test_a_truncated_picture(project, name):
     describe(project, "title: Pets\nshape: [3, 64, 64]\nclasses: 2\n")
     folder = project / "data" / "pets"
@@ -181,6 +184,7 @@ def test_a_truncated_picture(project, name):
         (lambda: Image.new("RGBA", (6, 4), (1, 2, 3, 254)), "has transparent pixels"),
     ],
 )
+@pytest.mark.bad_input("pictures")
 def test_pictures_that_do_not_fit(folder, make, message):
     make().save(folder / "train" / "cat" / "odd.png")
     with pytest.raises(LosslessError) as error:
@@ -347,6 +351,7 @@ def test_every_kind_of_png_has_the_size_that_it_is_checked_for(mode):
 
 
 @pytest.mark.parametrize("length", range(len(zlib.compress(rows(PIXELS)))))
+@pytest.mark.bad_input("pictures")
 def test_pixels_of_a_png_that_are_cut_off(length):
     """The chunk is whole and has the right checksum: only the stream in it is not."""
     assert_refused(png(zlib.compress(rows(PIXELS))[:length]), "a damaged picture")
@@ -357,6 +362,7 @@ def test_pixels_of_a_png_that_are_cut_off(length):
     [rows(PIXELS)[:-1], rows(PIXELS[:-1]), b"", rows(PIXELS) + b"\0", rows(PIXELS) * 2],
     ids=["a byte", "a row", "all", "one too many", "twice"],
 )
+@pytest.mark.bad_input("pictures")
 def test_a_png_with_another_number_of_rows(content):
     assert_refused(png(zlib.compress(content)), "a damaged picture")
 
@@ -388,6 +394,7 @@ def test_a_jpeg_that_ends_anywhere(options):
 
 @pytest.mark.parametrize("orientation", [0, 2, 3, 6, 8])
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
+@pytest.mark.bad_input("pictures")
 def test_a_rotated_picture(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -396,6 +403,7 @@ def test_a_rotated_picture(format, orientation):
     read(encoded(Image.fromarray(PIXELS), format, exif=exif))
 
 
+@pytest.mark.bad_input("pictures")
 def test_several_pictures_in_a_file():
     image, other = Image.fromarray(PIXELS), Image.fromarray(random_pixels(6))
     message = "more than one picture in a file"
@@ -404,6 +412,7 @@ def test_several_pictures_in_a_file():
     assert_refused(encoded(image, "GIF", save_all=True, append_images=[other]), "not a picture in PNG or JPEG format")
 
 
+@pytest.mark.bad_input("pictures")
 def test_a_picture_that_declares_more_pixels_than_it_may_have():
     """Refused by its header: nothing is decompressed, whatever size the description gives."""
     bomb = png(zlib.compress(bytes(10**6)), (50_000, 50_000))
@@ -412,6 +421,7 @@ def test_a_picture_that_declares_more_pixels_than_it_may_have():
     assert_refused(png(zlib.compress(bytes(10**7))), "a damaged picture")
 
 
+@pytest.mark.bad_input("pictures")
 def test_text_that_decompresses_to_much_more():
     text = zlib.compress(bytes(64 << 20), 1)
     read(png(zlib.compress(rows(PIXELS))))
@@ -447,6 +457,7 @@ def test_odd_names_of_classes(folder):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: socket.socket(socket.AF_UNIX).bind(os.fspath(path))])
+@pytest.mark.bad_input("pictures")
 def test_what_is_no_regular_file_is_not_read(folder, make):
     make(folder / "train" / "cat" / "pipe.png")
     for act in (load, lambda *_: present_listing("pets", folder.parent)):
@@ -454,12 +465,14 @@ def test_what_is_no_regular_file_is_not_read(folder, make):
             act("pets", "train")
 
 
+@pytest.mark.bad_input("pictures")
 def test_a_device_is_not_read(folder):
     (folder / "train" / "cat" / "zero.png").symlink_to("/dev/zero")
     with refusal(r"^data/pets/train/cat/zero.png: no regular file; take it out$"):
         load("pets", "train")
 
 
+@pytest.mark.bad_input("pictures")
 def test_a_link_to_nothing(folder):
     (folder / "train" / "cat" / "link.png").symlink_to("nowhere")
     with refusal(r"^data/pets/train/cat/link.png: No such file or directory$"):
@@ -471,6 +484,7 @@ def test_a_link_to_a_picture(folder):
     assert len(load("pets", "train")) == 10
 
 
+@pytest.mark.bad_input("pictures")
 def test_an_enormous_file_is_not_read(folder):
     with (folder / "train" / "cat" / "sparse.png").open("wb") as file:
         file.truncate(1 << 40)
@@ -570,6 +584,7 @@ def test_a_damaged_cache_is_made_anew(folder, decoding, capsys, name):
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"null", b"1", b'"a"', b'{"layout": 1}', b"\xff\xfe", b"[" * 10**6, b" " * (1 << 21)]
 )
+@pytest.mark.bad_input("manifests")
 def test_a_damaged_manifest(folder, decoding, content):
     acquire("pets")["manifest.json"].write_bytes(content)
     assert_decoded_anew(folder, decoding)
@@ -579,6 +594,7 @@ def test_a_damaged_manifest(folder, decoding, content):
 @pytest.mark.parametrize(
     "value", [None, [], {}, "a", 2, -1, 1.5, True, [10**7] * 3, [1e999], {"train": 1}, {"train": {"cat": 10**30}}]
 )
+@pytest.mark.bad_input("manifests")
 def test_a_manifest_of_wrong_types_counts_as_none(folder, decoding, key, value):
     path = acquire("pets")["manifest.json"]
     content = json.loads(path.read_text())
@@ -588,6 +604,7 @@ def test_a_manifest_of_wrong_types_counts_as_none(folder, decoding, key, value):
     assert json.loads(path.read_text()) == content
 
 
+@pytest.mark.bad_input("manifests")
 def test_manifests_with_other_keys_count_as_none(folder, decoding):
     path = acquire("pets")["manifest.json"]
     content = json.loads(path.read_text())
@@ -608,6 +625,7 @@ def test_manifests_with_other_keys_count_as_none(folder, decoding):
         lambda manifest, images, labels: manifest.update(counts={"train": manifest["counts"]["train"]}),
     ],
 )
+@pytest.mark.bad_input("manifests")
 def test_files_and_manifest_that_do_not_agree_count_as_none(folder, decoding, change):
     """Even where the digests are right."""
     paths = acquire("pets")
@@ -732,6 +750,7 @@ def test_what_a_description_says(project):
         ),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_mistakes_in_a_description(project, text, message):
     describe(project, text)
     with pytest.raises(LosslessError, match=f"^config/datasets/pets.yaml: .*{message}") as error:

@@ -85,6 +85,7 @@ def test_macs_count_padding_as_published():
 
 
 @pytest.mark.parametrize("token", ["Q2", "20c5", "C5", "20C", "P", "P0", "0", "20C0", "5.0", "20C5x", "", "\uff12"])
+@pytest.mark.bad_input("notation")
 def test_unknown_token_is_named(token):
     with pytest.raises(LosslessError) as error:
         notation.parse(f"4C3-{token}", (1, 28, 28), 10)
@@ -93,6 +94,7 @@ def test_unknown_token_is_named(token):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.bad_input("notation")
 def test_kernel_larger_than_its_map(padding):
     with pytest.raises(LosslessError) as error:
         notation.parse("2C3-P2-P2-4C9", (1, 28, 28) if padding == "same" else (1, 30, 30), 10, padding)
@@ -106,6 +108,7 @@ def test_kernel_larger_than_the_shorter_side():
 
 
 @pytest.mark.parametrize(("network", "shape", "size"), [("2C3-P4", (1, 28, 28), "26 x 26"), ("P3", (1, 6, 8), "6 x 8")])
+@pytest.mark.bad_input("notation")
 def test_pooling_that_does_not_divide_its_map(network, shape, size):
     with pytest.raises(LosslessError) as error:
         notation.parse(network, shape, 10)

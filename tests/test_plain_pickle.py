@@ -263,6 +263,7 @@ def test_the_streams_below_are_right_but_for_what_is_changed():
         b"\x1b",
     ],
 )
+@pytest.mark.bad_input("pickles")
 def test_streams_that_make_no_sense_are_one_line(stream):
     assert_refused(b"\x80\x03" + stream + b".", r"^here cannot be read \(\w+: ?.*\); get it again$")
 
@@ -270,6 +271,7 @@ def test_streams_that_make_no_sense_are_one_line(stream):
 @pytest.mark.parametrize(
     "stream", [b"(K\x01ios\nsystem\n", b"cos\nsystem\n", b"U\x02osU\x06system\x93", b"(cos\nsystem\nU\x01ao"]
 )
+@pytest.mark.bad_input("pickles")
 def test_a_name_is_refused_however_it_is_given(stream):
     assert_refused(
         b"\x80\x04" + stream + b".", r"^file: refused: it wants to load 'os\.system', and a model holds plain"
@@ -280,6 +282,7 @@ def test_a_name_is_refused_however_it_is_given(stream):
     "stream",
     [b"P1\n", b"NQ", b"\x82\x01", b"(N\x90", b"\x8f", b"(\x91", b"NN\x81", b"NNN\x92", b"\x97", b"N\x98", b"(No"],
 )
+@pytest.mark.bad_input("pickles")
 def test_opcodes_that_data_do_not_need(stream):
     assert_refused(
         b"\x80\x05" + stream + b".", r"^file: refused: it uses the opcode \w+, and a model holds plain arrays"
@@ -307,6 +310,7 @@ def test_names_with_control_characters_are_one_short_line():
     ],
     ids=["memo", "memo of 2^32", "memo as text", "lists", "marks", "nested", "doubled", "frame"],
 )
+@pytest.mark.bad_input("pickles")
 def test_memory_is_bounded(content, monkeypatch):
     """Here for a fiftieth of the opcodes that a file may have."""
     monkeypatch.setattr(plain_pickle, "MOST_OPCODES", plain_pickle.MOST_OPCODES // 50)
@@ -334,6 +338,7 @@ def test_any_opcodes_end_in_a_value_or_one_line(parts):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.bad_input("pickles")
 def test_nothing_runs(tmp_path, protocol):
     class Malicious:
         def __reduce__(self):

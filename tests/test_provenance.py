@@ -317,12 +317,12 @@ def test_what_another_clone_made_otherwise_or_what_was_altered_is_not_taken(clon
     monkeypatch.chdir(second)
     other_rate = replace(TRAIN, params={"recipe": {"rate": 0.2}})
     run(other_rate)
-    assert '"rate": 0.2' in Path(TRAIN.outputs[0]).read_text()
+    assert '"rate": 0.2' in Path(TRAIN.outputs[0]).read_text(encoding="utf-8")
     for file in clones[0].parent.glob("store/*/*"):
         if file.name != "contents.json":
             file.write_text("altered")
     run(TRAIN)
-    assert '"rate": 0.1' in Path(TRAIN.outputs[0]).read_text()
+    assert '"rate": 0.1' in Path(TRAIN.outputs[0]).read_text(encoding="utf-8")
     assert verify()[0] == []
 
 

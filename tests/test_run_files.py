@@ -239,6 +239,7 @@ LOG_FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), JSON_FAULTS + TABLE_FAULTS + LOG_FAULTS)
+@pytest.mark.bad_input("logs and records")
 def test_nonsense_is_refused_in_one_line(folder, name, old, new, message):
     text = (folder / name).read_text()
     assert old in text
@@ -247,6 +248,7 @@ def test_nonsense_is_refused_in_one_line(folder, name, old, new, message):
 
 
 @pytest.mark.parametrize("name", [*READERS, *(f"{name}.txt" for name in LOGS)])
+@pytest.mark.bad_input("logs and records")
 def test_no_file_of_the_kind(folder, name):
     for content in (b"", b"\xff\xfe", b"[" * 100_000, b"null", b"3", b"[]"):
         (folder / name).write_bytes(content)
@@ -309,6 +311,7 @@ def test_a_simulation_that_cannot_be_written_leaves_the_one_before(trained, proj
     assert {path.name: path.read_bytes() for path in logs.iterdir() if path.is_file()} == before
 
 
+@pytest.mark.bad_input("logs and records")
 def test_text_that_is_json_but_no_record(folder):
     (folder / "ann.json").write_text(json.dumps([json.loads(ANN)]))
     refused(folder, "ann.json", "valid dictionary")

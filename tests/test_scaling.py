@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from projects import EXPERIMENT, PARTS, ROOT, copy, python
+from projects import EXPERIMENT, PARTS, ROOT, copy, edit, python
 
 from lossless_snn.analysis.planning import in_words, plan
 from lossless_snn.config.costs import read_costs
@@ -213,3 +213,41 @@ def test_all_that_is_made_goes_through_a_bucket_and_is_what_a_local_run_makes(tm
     # What the jobs recorded names no place of a storage.
     record = "results/quick/tiny/provenance.json"
     assert (tmp_path / "bucket" / record).read_bytes() == (tmp_path / "local" / record).read_bytes()
+
+
+# Takes no job, and writes down what it was asked for.
+SBATCH = """#!/bin/sh
+echo "$*" >> "$(dirname "$0")/asked"
+echo "no such partition" >&2
+exit 1
+"""
+
+
+def test_a_scheduler_is_asked_for_a_gpu_and_for_more_with_each_attempt(tmp_path, monkeypatch):
+    """digits-lenet asks for 10 minutes and 1,350 MB at first, see test_a_training_costs_epochs_times_images."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    for part in PARTS:
+        source = ROOT / part
+        (copy if source.is_dir() else shutil.copy2)(source, tmp_path / part)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {"sbatch": SBATCH, "sacctmgr": "#!/bin/sh\necho science\n", "sinfo": "#!/bin/sh\n"}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(programs), os.environ["PATH"]]))
+    profile = tmp_path / "workflow/profiles/slurm/config.yaml"
+    edit(profile, "# - slurm_account=ACCOUNT", "- slurm_account=science")
+    edit(profile, "# - gpu_partition=gpu ", "- gpu_partition=fast ")
+    edit(tmp_path / "config/config.yaml", "device: cpu", "device: cuda")
+    target = "results/quick/digits-lenet/checkpoints/k1/seed0.safetensors"
+    done = python(tmp_path, "-m", "snakemake", "--profile", "workflow/profiles/slurm", target)
+    assert done.returncode == 1
+    asked = (programs / "asked").read_text().splitlines()
+    assert len(asked) == 3
+    for line, minutes, megabytes in zip(asked, (10, 20, 40), (1350, 2025, 3038), strict=True):
+        words = line.partition(" --wrap=")[0]
+        assert f" -t {minutes} --mem {megabytes} " in words
+        assert "-A science" in words
+        assert "-p fast" in words
+        assert "--gpus=1" in words
+    assert "SLURM did not take it: SLURM sbatch failed. The error message was 'no such partition'." in done.stderr

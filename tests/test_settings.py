@@ -86,6 +86,7 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
         ({"figures": {"sops": {"width": -1}}}, "figures.sops.width", "found -1"),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_a_mistake_is_one_line_that_names_file_and_key(written, changes, key, reason):
     path = written({**read_yaml(CONFIG), **changes})
     with pytest.raises(LosslessError) as caught:
@@ -124,7 +125,7 @@ def test_what_the_name_of_an_experiment_may_contain(name, place):
     with pytest.raises(LosslessError) as caught:
         read_settings({place: changes[place]}, CONFIG, EXPERIMENTS)
     assert str(caught.value).isprintable()
-    assert f"{CONFIG}: {place}." in str(caught.value)
+    assert str(caught.value).startswith(f"--config: {place}.")
     assert "no name of an experiment (letters a to z, digits, - and _; a variant's goes on with" in str(caught.value)
     with pytest.raises(LosslessError, match="no name of an experiment"):
         load_experiment(name)
@@ -139,6 +140,7 @@ def test_what_the_name_of_an_experiment_may_contain(name, place):
         ({"budget": "quick", "precisions": ["k0"], "seeds": [0]}, "experiments: field required"),
     ],
 )
+@pytest.mark.bad_input("configuration")
 def test_a_file_that_is_no_configuration_is_one_line_too(written, content, reason):
     path = written(content)
     with pytest.raises(LosslessError) as caught:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, planned, snakemake
 
+from lossless_snn.analysis.sweeps import axis_title
 from lossless_snn.config.experiment import fewest_changes, load_experiment, stages
 from lossless_snn.config.settings import read_settings
 from lossless_snn.config.sweep import load_sweep
@@ -291,6 +292,11 @@ def test_any_quantity_is_drawn_against_any_axis_on_request(made):
     assert "'depth': no axis of this sweep (expected experiment, precision, width, steps)" in run.stdout + run.stderr
     run = snakemake(made, "--dry-run", "--", "results/paper/sweeps/tiny-sweep/results.csv")
     assert "snakemake: config/sweeps/tiny-sweep.yaml: budget: quick, not paper" in run.stderr
+
+
+def test_a_key_with_dots_is_called_by_its_last_word():
+    titles = [axis_title(axis) for axis in ("width", "training.budgets.fast.fine_tuning.2.activation_penalty")]
+    assert titles == ["width", "activation_penalty"]
 
 
 def test_the_intervals_of_a_figure_are_those_of_the_table(made):

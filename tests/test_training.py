@@ -8,12 +8,14 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from interruptions import interrupted_after_an_epoch
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.tensors import load_tensors
+from lossless_snn.training import state as states
 from lossless_snn.training import training
 
 ARGUMENTS = ("--precision", "k1", "--device", "cpu")
@@ -164,6 +166,16 @@ def test_without_resume_training_starts_again(uninterrupted, command_line, tmp_p
     assert command_line(*arguments) == 0
     assert "epoch 1/2" in capsys.readouterr().out
     assert bytes_of(out) == bytes_of(uninterrupted("--epochs", "2"))
+
+
+def test_what_a_processor_is_told_to_be_decides_bits(monkeypatch):
+    """See docs/numerics.md: oneDNN told to do without AVX-512 gave another checkpoint."""
+    cpu = torch.device("cpu")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    plain = states.decides_bits(cpu, 1)
+    assert states.decides_bits(cpu, 1) == plain != states.decides_bits(cpu, 2)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert states.decides_bits(cpu, 1) != plain
 
 
 @pytest.mark.parametrize("change", [("--seed", "1"), ("--precision", "k2"), ("--epochs", "3"), ("--budget", "paper")])

@@ -23,6 +23,8 @@ def require_makers(workflow) -> None:
     """
     if "snakemake" not in Path(sys.argv[0]).parts[-2:]:
         return  # another program, by Snakemake's interface
+    if workflow.storage_settings.default_storage_provider:
+        return  # rules make what is in the storage, and Snakemake has not yet put targets there
     options, _ = get_argument_parser().parse_known_args(sys.argv[1:])
     rules = list(workflow.rules)
     for target in options.targets or ():

@@ -104,7 +104,6 @@ class Runner:
         execution = ["--threads", str(threads), "--device", device]
         self._jobs = {network: jobs(network, code, execution) for network in networks}
         self._end = time.monotonic() + seconds
-        self._made: dict[Network, Future[None]] = {}
 
     def run(self, side_by_side: int) -> None:
         """Make all networks, so many at once.
@@ -116,23 +115,26 @@ class Runner:
         # Those that others start from come first, so that none waits for one that has not begun.
         order = sorted(self._jobs, key=lambda n: len(stages(load_experiment(n.experiment), n.budget, n.precision)))
         with ThreadPoolExecutor(side_by_side) as pool:
+            made: dict[str, Future[None]] = {}
             for network in order:
-                self._made[network] = pool.submit(self._make, network)
-        errors = [error for future in self._made.values() if (error := future.exception())]
+                training, _ = self._jobs[network]
+                start = made.get(training.options().get("--initial", ""))
+                made[training.options()["--out"]] = pool.submit(self._make, network, start)
+        errors = [error for future in made.values() if (error := future.exception())]
         if errors:
             raise errors[0]
 
-    def _make(self, network: Network) -> None:
-        training = self._jobs[network][0]
-        if start := training.options().get("--initial"):
-            for other, future in self._made.items():
-                if self._jobs[other][0].outputs[0] == start:
-                    future.result()
+    def _make(self, network: Network, start: Future[None] | None) -> None:
+        if start is not None:
+            start.result()
         for job in self._jobs[network]:
             if not is_made(job):
                 self._execute(job, network)
 
     def _execute(self, job: Job, network: Network) -> None:
+        out_of_time = LosslessError(f"{job.rule} {network}: no time left; run it again, and it goes on")
+        if time.monotonic() >= self._end:
+            raise out_of_time
         log = job.place.file.parent / "jobs" / f"{job.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
@@ -143,11 +145,11 @@ class Runner:
                 env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)}, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
             try:
-                status = process.wait(max(self._end - began, 0) if self._end < math.inf else None)
+                status = process.wait(self._end - began if self._end < math.inf else None)
             except subprocess.TimeoutExpired:
                 process.terminate()
                 process.wait()
-                raise LosslessError(f"{job.rule} {network}: no time left; run it again, and it goes on") from None
+                raise out_of_time from None
         if status:
             said = log.read_text(encoding="utf-8", errors="replace").split("\n")
             raise LosslessError(

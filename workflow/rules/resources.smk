@@ -12,10 +12,11 @@ except LosslessError as error:
 def of_cluster(name):
     """What the profile's `default-resources` say of the cluster, None without such a key."""
     resource = (workflow.resource_settings.default_resources or {}).get(name)
-    return resource and resource.value
+    # As it was written: Snakemake evaluates it for each job.
+    return resource and resource.raw
 
 
-LONGEST_RUNTIME = of_cluster("longest_runtime") or sys.maxsize
+LONGEST_RUNTIME = int(of_cluster("longest_runtime") or sys.maxsize)
 
 
 @cache

@@ -11,7 +11,7 @@ from ..config.sweep import Sweep, SweepFigure
 from ..errors import LosslessError
 from .figures.style import add_legend, line_styles, new_figure
 from .quantities import QUANTITIES
-from .sweeps import INTERVAL, axis_label
+from .sweeps import INTERVAL, axis_label, axis_title
 from .tables.column import COUNT
 from .tables.results import COLUMNS
 
@@ -43,7 +43,9 @@ def draw(table: pd.DataFrame, sweep: Sweep, chosen: SweepFigure, style: FigureSt
     note = f"Lines: means over {' to '.join([seeds[0], *seeds[1:][-1:]])} seeds."
     if f"{chosen.y}_low" in table and table[f"{chosen.y}_low"].notna().any():
         note += f" Bands: {INTERVAL}."
-    figure = new_figure(style, f"{heading[0].upper()}{heading[1:]} by {chosen.x}", f"{sweep.budget} budget", [note])
+    figure = new_figure(
+        style, f"{heading[0].upper()}{heading[1:]} by {axis_title(chosen.x)}", f"{sweep.budget} budget", [note]
+    )
     axes = figure.subplots()
     places = _places(table[chosen.x])
     groups = dict(list(table.groupby(others, sort=False, dropna=False))) if others else {(): table}
@@ -75,7 +77,11 @@ def _named(quantity: str):
 
 
 def _label(axis: str, value: object) -> str:
-    return axis_label(axis, value) if axis in ("precision", "experiment") else f"{axis} {axis_label(axis, value)}"
+    return (
+        axis_label(axis, value)
+        if axis in ("precision", "experiment")
+        else f"{axis_title(axis)} {axis_label(axis, value)}"
+    )
 
 
 def _hashable(value: object) -> object:
@@ -100,7 +106,7 @@ def _scale_x(axes, name: str, places: dict[object, float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(positions))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([labels[place] for place in positions])
-    axes.set_xlabel(name)
+    axes.set_xlabel(axis_title(name))
     axes.margins(x=0.08)
 
 

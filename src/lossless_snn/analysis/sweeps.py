@@ -79,7 +79,7 @@ def write_sweep(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: s
 
 
 def _readable(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: str) -> str:
-    rows = [({axis: axis_label(axis, row[axis]) for axis in axes}, row) for _, row in table.iterrows()]
+    rows = [({axis_title(axis): axis_label(axis, row[axis]) for axis in axes}, row) for _, row in table.iterrows()]
     columns = filled([COLUMNS[key] for key in _SHOWN], rows)
     columns = [_unpublished(column) for column in columns]
     caption = f"**Sweep {name}**, {budget} budget; mean ± standard deviation over the seeds of each row."
@@ -88,6 +88,11 @@ def _readable(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: str
 
 def _unpublished(column: Column) -> Column:
     return Column(column.key, column.heading, column.format, column.unit, column.quantities, between=column.between)
+
+
+def axis_title(axis: str) -> str:
+    """An axis for people: of a key with dots, which says where it lies in the experiment's file, the last word."""
+    return axis.rpartition(".")[2]
 
 
 def axis_label(axis: str, value: object) -> str:

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..config.experiment import EXPERIMENT_FOLDER
-from ..config.values import PRECISIONS, BudgetName, checked_precision
+from ..config.values import MOST_THREADS, PRECISIONS, BudgetName, checked_precision
 from ..errors import did_you_mean
 from ..files.configuration import configured_names
 
@@ -47,7 +47,10 @@ budget_option = click.option(
     "--budget", type=OneOf(get_args(BudgetName)), default="quick", help="How long to train, as the experiment says."
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), default=1, help="Threads of the job; they may change the last bits."
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    default=1,
+    help="Threads of the job; they may change the last bits. At most this machine's processors, or 64.",
 )
 device_option = click.option(
     "--device",

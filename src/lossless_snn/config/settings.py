@@ -11,7 +11,7 @@ from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FigureFormat, FigureStyle
-from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed
+from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed, ThreadCount
 
 SETTINGS_FILE = Path("config/config.yaml")
 PUBLISHED = Path("config/published.csv")
@@ -47,9 +47,9 @@ class Data(Strict):
 class Threads(Strict):
     """Threads of one job of each step: fixed here, because results may depend on them in the last bits."""
 
-    train: Count = 1
-    evaluate: Count = 1
-    simulate: Count = 1
+    train: ThreadCount = 1
+    evaluate: ThreadCount = 1
+    simulate: ThreadCount = 1
 
 
 class Noise(Strict):

@@ -1,5 +1,6 @@
 """Values that configuration is made of, with their bounds."""
 
+import os
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -56,6 +57,10 @@ UpperBound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """Of activations, whose unit is that of batch norm's output."""
 BudgetName = Literal["quick", "paper", "fast"]
 """Minutes, to see everything work; the published recipe and epochs; our own recipe."""
+# Bits depend on threads, so that a job may have more than there are processors, but not so many that none is left to
+# other programs.
+MOST_THREADS = max(64, os.cpu_count() or 1)
+ThreadCount = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 # What NumPy's and PyTorch's generators take, both.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

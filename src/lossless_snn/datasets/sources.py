@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ..boundary import covered_by
 from ..errors import LosslessError
-from ..files.atomic import DISK_ERRORS, replacing, writing
+from ..files.atomic import DISK_ERRORS, make_folder, replacing, writing
 from . import digits, image_folders
 from .catalogue import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find
 from .image_folders import ALREADY_THERE
@@ -149,8 +149,8 @@ def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination
 @contextmanager
 def _scratch(destination: Path) -> Iterator[Path]:
     """An empty folder for a source to work in, below the one that the files go to anyway."""
+    make_folder(destination)
     try:
-        destination.mkdir(parents=True, exist_ok=True)
         folder = TemporaryDirectory(prefix=".fetch-", dir=destination, ignore_cleanup_errors=True)
     except OSError as error:
         raise LosslessError(f"{error.filename or destination}: {error.strerror}") from None

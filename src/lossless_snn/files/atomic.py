@@ -34,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         return
     target = _target(Path(path))
     partial = _beside(target, "partial")
-    _make_folder(target.parent)
+    make_folder(target.parent)
     try:
         with writing(path, partial):
             yield partial
@@ -52,7 +52,7 @@ def open_file(path: str | Path) -> int | None:
             return int(name)
         try:
             path = os.path.join(folder, os.readlink(path))
-        except OSError:
+        except (OSError, ValueError):  # the latter for what cannot be a name here
             return None
     return None
 
@@ -115,7 +115,8 @@ def writing(path: str | Path, *temporary: Path) -> Iterator[None]:
         raise LosslessError(f"{path}: cannot be written ({error.strerror}); free or choose another place") from None
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there; raises LosslessError where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -145,7 +146,7 @@ def write_together(folder: str | Path, contents: Mapping[str, str | bytes]) -> N
     targets = {name: _target(folder / name) for name in contents}
     new = {name: _beside(target, "partial") for name, target in targets.items()}
     for target in targets.values():
-        _make_folder(target.parent)
+        make_folder(target.parent)
     with writing(folder, folder, *new.values()), ExitStack() as undo:
         for name, content in contents.items():
             undo.callback(_remove, new[name])

@@ -4,20 +4,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from ..errors import LosslessError, quoted
 from .reading import read_text
 
 
 class Strict(BaseModel):
-    """A model that refuses unknown keys."""
+    """A model that refuses unknown keys, numbers that are not finite, and `true` for 1 where no field takes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        items = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(item, bool) for item in items) and "bool" not in str(cls.model_fields[info.field_name]):
+            raise ValueError(f"expected another value than true or false (found {quoted(repr(value))})")
+        return value
 
 
 # Of a file with many faults a person needs the first.
 _QUOTED_FAULTS = 5
+_DEEPEST_BRACKETS = 50
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,6 +53,11 @@ def _message(error: dict[str, Any]) -> str:
 
 class _PlainLoader(yaml.SafeLoader):
     """Plain values written out: no aliases, which a few lines multiply a billion times, and no key twice."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level >= _DEEPEST_BRACKETS:  # scanning takes time by the square of this
+            raise yaml.MarkedYAMLError(None, None, f"brackets more than {_DEEPEST_BRACKETS} deep", self.get_mark())
+        super().fetch_flow_collection_start(token)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):

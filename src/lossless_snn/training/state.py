@@ -1,5 +1,6 @@
 """What an epoch leaves behind for the next one, as a file: an interrupted training goes on from there."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -31,6 +32,9 @@ class Optimiser(Protocol):
 def decides_bits(device: torch.device, threads: int) -> dict[str, Any]:
     """What the bits of a training depend on beside its identity: another one of these gives other bits."""
     processor = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    # oneDNN, which convolves, asks the processor itself, unless it is told what to make of it.
+    if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
+        processor += f", {limit} for oneDNN"
     return {
         "device": device.type,
         "threads": threads,

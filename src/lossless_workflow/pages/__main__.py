@@ -1,4 +1,4 @@
-"""`make readme`: refresh what README.md and docs/ show of results/, and the drawing of the rules."""
+"""`make readme`: refresh what README.md and docs/ show of results/, the drawing of the rules, and the schemas."""
 
 from pathlib import Path
 
@@ -7,9 +7,12 @@ from lossless_snn.files.atomic import write_text
 
 from . import rule_graph
 from .blocks import PAGES, refreshed
+from .schemas import SCHEMAS, schema_text
 
 if __name__ == "__main__":
     with reporting("readme"):
         for page in map(Path, PAGES):
             write_text(page, refreshed(page.read_text(encoding="utf-8")))
         write_text(rule_graph.DRAWING, rule_graph.drawn())
+        for path, model in SCHEMAS.items():
+            write_text(path, schema_text(model))

@@ -59,14 +59,16 @@ def signed(network: SpikingNetwork, calibration: np.ndarray) -> Implementation:
 
 def stbif(network: SpikingNetwork, calibration: np.ndarray) -> Implementation:
     """The bipolar neuron with a spike tracer."""
-    layers, thresholds = relu_layers(network), [1.0] * len(network.hidden)
+    layers, later = relu_layers(network), relu_layers(network, biased=False)
+    thresholds = [1.0] * len(layers)
 
     def rule(v: Tensor, n: Tensor, theta: float) -> Tensor:
         return (v >= theta).float() - ((v < 0) & (n > 0)).float()
 
-    return lambda pixels, steps: Spikes(
-        _steps(layers, encode(network, pixels), steps, thresholds, 0.5, rule, once=True)
-    )
+    def run(pixels: np.ndarray, steps: int) -> Spikes:
+        return Spikes(_steps(layers, encode(network, pixels), steps, thresholds, 0.5, rule, later))
+
+    return run
 
 
 def _method(network: SpikingNetwork, arithmetic: str) -> Implementation:
@@ -99,9 +101,9 @@ def _steps(
     thresholds: Sequence[float],
     initial: float,
     rule: Rule,
-    once: bool = False,
+    later: Sequence[nn.Conv2d] | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """Step by step, the spikes of all layers; the image and every bias at each step, or `once`, at the first.
+    """Step by step, the spikes of all layers; the image at each step or, with other layers for `later`, at the first.
 
     `initial` is the membrane at first, as a share of the threshold.
     """
@@ -109,13 +111,9 @@ def _steps(
     membranes, counts = [], []
     for t in range(steps):
         spikes, spiked = [], first
-        for index, (layer, theta) in enumerate(zip(layers, thresholds, strict=True)):
-            if index == 0:
-                received = first if t == 0 or not once else torch.zeros_like(first)
-            else:
-                received = layer(spiked)
-                if once and t > 0:
-                    received -= layer.bias[:, None, None]
+        injected = first if t == 0 or later is None else torch.zeros_like(first)
+        for index, (layer, theta) in enumerate(zip(later if later and t else layers, thresholds, strict=True)):
+            received = layer(spiked) if index else injected
             if t == 0:
                 membranes.append(torch.full_like(received, initial * theta))
                 counts.append(torch.zeros_like(received))
@@ -126,6 +124,9 @@ def _steps(
             spiked = fired * theta
             spikes.append(fired.numpy())
         yield spikes
+        if later and not any(fired.any() for fired in spikes):
+            # Nothing arrives any more, and nothing is due.
+            return
 
 
 def encode(network: SpikingNetwork, pixels: np.ndarray) -> Tensor:
@@ -133,8 +134,10 @@ def encode(network: SpikingNetwork, pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32)) * 2.0 ** (network.k - network.data.encoding.bits)
 
 
-def relu_layers(network: SpikingNetwork) -> list[nn.Conv2d]:
+def relu_layers(network: SpikingNetwork, biased: bool = True) -> list[nn.Conv2d]:
     """The convolutions of the network's spiking layers, batch norm folded in, from levels to levels, float32.
+
+    Where they are not `biased`, the bias is 0: for neurons that get it once, at the first step.
 
     V = b + theta is where 2^k BN(a) passes 1/2, so that z = 2^k BN(a) = (W a - b) / theta - 1/2. The quantiser adds
     1e-5 before it rounds, and so does this: no implementation is charged with that.
@@ -146,7 +149,8 @@ def relu_layers(network: SpikingNetwork) -> list[nn.Conv2d]:
         convolution = nn.Conv2d(channels, filters, tuple(kernel), layer.stride, padding).requires_grad_(False)
         threshold = torch.from_numpy(spiking.threshold)
         convolution.weight.copy_(torch.from_numpy(spiking.weight) / threshold[:, None, None, None])
-        convolution.bias.copy_(-torch.from_numpy(spiking.base) / threshold + (ROUNDING_SHIFT - 0.5))
+        bias = -torch.from_numpy(spiking.base) / threshold + (ROUNDING_SHIFT - 0.5)
+        convolution.bias.copy_(bias if biased else torch.zeros_like(bias))
         layers.append(convolution)
     return layers
 

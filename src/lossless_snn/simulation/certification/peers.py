@@ -49,9 +49,7 @@ def stbif(network: SpikingNetwork, calibration: np.ndarray) -> Implementation:
     """SpikingJelly's STBIF neuron."""
     from spikingjelly.activation_based import functional, neuron
 
-    layers, silent = relu_layers(network), relu_layers(network)
-    for layer in silent:
-        layer.bias.zero_()
+    layers, silent = relu_layers(network), relu_layers(network, biased=False)
     nodes = [neuron.STBIFNode(1.0, level=_MOST_LEVELS) for _ in layers]
     first, later = (nn.Sequential(*chain.from_iterable(zip(part, nodes, strict=True))) for part in (layers, silent))
 

@@ -19,7 +19,12 @@ from ...options import local_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON file to write.")
 @local_option
 def command(snn, logs, out, local) -> None:
-    """Write the results of SNN's simulation by NeuroBench's names and definitions."""
+    """Write the results of SNN's simulation by NeuroBench's names and definitions.
+
+    \b
+    Example:
+        lossless-snn neurobench k1.snn.safetensors --logs logs/ --out neurobench.json
+    """
     network, record = SpikingNetwork.load(snn), snn_record.read(logs / snn_record.FILE)
     ours, theirs = (
         tuple(getattr(of, name) for name in ("experiment", "budget", "precision", "seed"))
