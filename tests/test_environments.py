@@ -23,11 +23,11 @@ ENVIRONMENTS = {
 # Names that neither ASCII nor ISO-8859-1 has.
 FOLDER = "é – ő 数"
 CHAIN = """
-import shlex, sys
+import os, shlex, sys
 from lossless_snn.cli import main
 
-for line in sys.stdin.buffer.read().decode("utf-8").splitlines():
-    sys.argv = ["lossless-snn", *shlex.split(line)]
+for line in sys.stdin.buffer.read().split(b"\\n"):
+    sys.argv = ["lossless-snn", *shlex.split(os.fsdecode(line))]
     try:
         main()
     except SystemExit as stop:
@@ -92,7 +92,17 @@ def test_every_command_gives_the_same_bytes_in_every_environment(trained, digits
     for name in ENVIRONMENTS:
         assert made[name] == made["UTF-8"], name
     assert "ő.snn.safetensors: spiking network".encode() in said["UTF-8"]
-    assert rb"\u0151.snn.safetensors: spiking network" in said["ISO-8859-1"]
+    assert b".snn.safetensors: spiking network" in said["ASCII"]
+
+
+def test_a_name_that_the_locale_has_not_got_is_one_line(project, command_line, monkeypatch):
+    def refuse(*_):
+        "ő".encode("ascii")
+
+    monkeypatch.setattr("lossless_snn.checkpoints.checkpoint.load_tensors", refuse)
+    assert command_line("convert", "x", "--out", "y") == (
+        r"lossless-snn: 'ő': no name in the locale's ascii; set LC_ALL=C.UTF-8"
+    )
 
 
 def test_every_read_and_write_names_its_encoding():

@@ -97,7 +97,7 @@ def test_figure_says_what_it_is_of(tmp_path, name):
     svg = re.sub(r"\s+", " ", (tmp_path / "figure.svg").read_text())
     ranges = ("accuracy_speed", "negative_spikes", "training_curves")
     shown = "; mean and range" if name in ranges else "; mean ± standard deviation"
-    shown = "" if name in OF_THE_FIRST_SEED else shown
+    shown = "; seed 0" if name in OF_THE_FIRST_SEED else shown
     subtitle = "mnist-lenet (MNIST), quick budget (4 epochs of 600 images, fewer than published)"
     # It may go on in another line, which is another element.
     assert f"{subtitle}{shown}" in re.sub(r"</text> <text[^>]*>", " ", svg)

@@ -8,13 +8,16 @@ import sys
 import pytest
 from projects import EXPERIMENT, PARTS, ROOT, copy, planned, run
 
-FINE_TUNED = EXPERIMENT.replace("quick:", "fast:").replace(
-    "simulation:",
-    """\
+PAPER = """\
+    paper:
+      phases: [{epochs: 2, learning_rate: 1.0e-3}]
+"""
+FINE_TUNED = """\
+    fast:
+      phases: [{epochs: 1, learning_rate: 1.0e-3}]
       fine_tuning:
         - {precision: k1, phases: [{epochs: 1, learning_rate: 1.0e-3}]}
-simulation:""",
-)
+"""
 ASKED = ("--config", "experiments=[digits-lenet]", "precisions=[fp32,k1]")
 
 pytestmark = pytest.mark.slow
@@ -26,6 +29,11 @@ def folder(tmp_path):
         source = ROOT / part
         copy(source, tmp_path / part) if source.is_dir() else (tmp_path / part).write_bytes(source.read_bytes())
     return tmp_path
+
+
+def with_budget(folder, budget):
+    path = folder / "config/experiments/digits-lenet.yaml"
+    path.write_text(EXPERIMENT.replace("simulation:", budget + "simulation:"))
 
 
 def trainings(folder, *arguments):
@@ -40,8 +48,7 @@ def checkpoint(folder, budget, precision):
 
 def test_snakemake_goes_on_from_them(folder):
     """Two epochs at the published budget, one precision beside the other."""
-    experiment = EXPERIMENT.replace("quick:", "paper:").replace("epochs: 1", "epochs: 2")
-    (folder / "config/experiments/digits-lenet.yaml").write_text(experiment)
+    with_budget(folder, PAPER)
     made = trainings(folder, "--precision", "fp32", "--precision", "k1", "--jobs", "2")
     assert made.returncode == 0, made.stderr
     said = sorted(re.sub(r", seed 0 \(digits-lenet, paper\): \d+ s", "", line) for line in made.stdout.splitlines())
@@ -57,7 +64,7 @@ def test_snakemake_goes_on_from_them(folder):
 
 
 def test_a_network_waits_for_the_one_that_it_starts_from_and_goes_on_where_it_was_cut_off(folder):
-    (folder / "config/experiments/digits-lenet.yaml").write_text(FINE_TUNED)
+    with_budget(folder, FINE_TUNED)
     arguments = ("--budget", "fast", "--precision", "k1", "--precision", "fp32", "--jobs", "2")
     stopped = trainings(folder, *arguments, "--minutes", "0")
     assert stopped.returncode == 1

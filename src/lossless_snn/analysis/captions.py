@@ -106,6 +106,11 @@ def figure_subtitle(results: Results, shown: str = DEVIATION) -> str:
     return experiment(results) + spread(int(results.by_precision["seeds"].max()), shown) + fewer
 
 
+def first_seed_subtitle(results: Results) -> str:
+    """The same for a figure of one seed, the first."""
+    return f"{experiment(results)}; seed {min(run.ann.seed for run in results.spiking)}"
+
+
 def results_table(results: Results) -> str:
     """The caption of results.md."""
     return (

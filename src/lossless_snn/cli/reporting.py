@@ -34,6 +34,8 @@ def reporting(program: str) -> Iterator[None]:
                 sys.stdout.flush()
     except LosslessError as error:
         sys.exit(f"{program}: {error}")
+    except UnicodeEncodeError as error:
+        sys.exit(f"{program}: '{quoted(error.object)}': no name in the locale's {error.encoding}; set LC_ALL=C.UTF-8")
     except OSError as error:
         sys.exit(f"{program}: {_said(error)}" if error.errno != errno.EPIPE else _quietly())
 

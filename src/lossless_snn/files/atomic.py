@@ -52,7 +52,7 @@ def open_file(path: str | Path) -> int | None:
             return int(name)
         try:
             path = os.path.join(folder, os.readlink(path))
-        except OSError:
+        except (OSError, ValueError):  # the latter for what cannot be a name here
             return None
     return None
 

@@ -27,11 +27,10 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     table = load_certified(results)
     images, steps = int(table["images"].iloc[0]), int(table["time_step"].max())
     note = (
-        f"The first {images:,} test images, seed {min(run.ann.seed for run in results.spiking)}. A neuron differs "
-        "where it is half a level or more from the quantised network's activation. Solid: spikes add up; "
-        "dashed: mean rates."
+        f"The first {images:,} test images. A neuron differs where it is half a level or more from the quantised "
+        "network's activation. Solid: spikes add up; dashed: mean rates."
     )
-    figure = new_figure(style, "The same networks, judged", captions.figure_subtitle(results), [note])
+    figure = new_figure(style, "The same networks, judged", captions.first_seed_subtitle(results), [note])
     precisions = list(table["precision"].unique())
     names = list(table["implementation"].unique())
     grid = figure.add_gridspec(3, len(precisions), height_ratios=(5, 18, 18))

@@ -38,7 +38,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         f"{name}, {pj:g} pJ an access": f"joules_{name}" for name, pj in hardware.memory.items()
     }
     note = f"{DISCLAIMER} The first {int(table['images'].iloc[0]):,} test images; {results.energies.technology}."
-    figure = new_figure(style, "Where the energy goes", captions.figure_subtitle(results), [note])
+    figure = new_figure(style, "Where the energy goes", captions.first_seed_subtitle(results), [note])
     grid = figure.add_gridspec(2, len(columns), height_ratios=(5, 4))
     palette = colours(PARTS, style.palette)
     panels = []

@@ -30,7 +30,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         f"{DISCLAIMER} The first {first.images:,} test images; {memory} of memory, {access:g} pJ an access. Thin: the "
         "quantised ANN, zeros skipped. Marks: 99 % of the images have settled."
     ]
-    figure = new_figure(style, "Energy and accuracy in time", captions.figure_subtitle(results), notes)
+    figure = new_figure(style, "Energy and accuracy in time", captions.first_seed_subtitle(results), notes)
     above, below = figure.subplots(2, 1, sharex=True)
     lines, handles, highest = line_styles(list(records), style.palette), [], 0.0
     for precision, record in records.items():

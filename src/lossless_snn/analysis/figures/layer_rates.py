@@ -21,7 +21,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     table = layer_rates(results)
     precisions = list(table["precision"].unique())
     note = f"Spikes a neuron and step; white: fewer than {_LEAST:g}."
-    figure = new_figure(style, "Which layer spikes when", captions.figure_subtitle(results), [note])
+    figure = new_figure(style, "Which layer spikes when", captions.first_seed_subtitle(results), [note])
     panels = figure.subplots(2, len(precisions), sharex=True, sharey=True, squeeze=False)
     scale = LogNorm(_LEAST, 1)
     palette = sns.color_palette(style.palette, as_cmap=True).reversed().with_extremes(bad="white", under="white")

@@ -25,10 +25,10 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     }
     images = int(next(iter(tables.values()))["images"].iloc[0])
     note = (
-        f"The first {images:,} test images, seed {first}; post-training. Thin: at full width. Membranes of the "
+        f"The first {images:,} test images; post-training. Thin: at full width. Membranes of the "
         "first layer have the pixels' bits more."
     )
-    figure = new_figure(style, "What few bits cost", captions.figure_subtitle(results), [note])
+    figure = new_figure(style, "What few bits cost", captions.first_seed_subtitle(results), [note])
     panels = figure.subplots(1, 2, sharey=True)
     weights = {name: table[table["overflow"] == "refuse"] for name, table in tables.items()}
     membranes = {name: table[table["overflow"] == "saturate"] for name, table in tables.items()}
