@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, planned, snakemake
+from run_directories import write_config, write_run
 
 from lossless_snn.analysis.sweeps import axis_title
 from lossless_snn.config.experiment import fewest_changes, load_experiment, stages
@@ -196,6 +197,40 @@ def test_the_shipped_sweeps_are_well_formed():
     assert "digits-width" in names
     for name in names:
         assert list(load_sweep(name, ROOT / "config/sweeps", FOLDER).expanded(FOLDER))
+
+
+def test_the_command_tabulates_and_draws_runs_that_are_there(tmp_path, monkeypatch, command_line):
+    monkeypatch.chdir(tmp_path)
+    copy(ROOT / "config/experiments", tmp_path / "config/experiments")
+    (tmp_path / "config/sweeps").mkdir()
+    content = {**SWEEP, "experiments": ["mnist-lenet"], "precisions": ["fp32", "k0"]}
+    (tmp_path / "config/sweeps/it.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    _, energy = write_config(tmp_path)
+    for precision in ("fp32", "k0"):
+        for seed in (0, 1):
+            write_run(tmp_path / "results/quick/mnist-lenet/logs", precision, seed)
+    figure = ["--figure", "out/a", "--y", "ann_accuracy", "--x", "precision", "--format", "svg"]
+    assert command_line("sweep", "it", "--out", "out/results.csv", *figure, "--energy", energy) == 0
+    table = pd.read_csv("out/results.csv").set_index("precision")
+    assert list(table.columns[:4]) == ["experiment", "made_as", "seeds", "settled"]
+    # Accuracies 0.8 and 1: s = 0.2 / sqrt(2), and t(0.975; 1) = 12.7062.
+    row = table.loc["k0"]
+    assert (row["snn_accuracy"], row["snn_accuracy_std"]) == pytest.approx((0.9, 0.02**0.5))
+    assert (row["snn_accuracy_low"], row["snn_accuracy_high"]) == pytest.approx(
+        (0.9 - 1.27062, 0.9 + 1.27062), abs=1e-4
+    )
+    # 1,200,000 and 1,240,000 operations; the settled steps 3 and 2.
+    assert (row["operations_per_image"], row["settled_step_max"], row["seeds"]) == (1_220_000, 3, 2)
+    assert math.isnan(table.loc["fp32", "snn_accuracy"])
+    pd.testing.assert_frame_equal(
+        pd.read_parquet("out/results.parquet").set_index("precision"), table, check_dtype=False
+    )
+    assert "90.00 ± 14.14" in Path("out/results.md").read_text()
+    drawn = Path("out/a.svg").read_text()
+    assert "95 % interval of the mean over the seeds, by Student" in drawn
+    assert "k = 0" in drawn
+    assert command_line("sweep", "it", "--figure", "out/a", "--y", "accuracy", "--x", "precision", "--energy", energy)
+    assert command_line("sweep", "it", "--figure", "out/a", "--y", "ann_accuracy", "--x", "width", "--energy", energy)
 
 
 @pytest.fixture(scope="module")

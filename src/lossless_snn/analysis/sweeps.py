@@ -1,6 +1,7 @@
 """What the runs of a sweep came to: a row a point, its place on each axis, and every quantity over its seeds."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..runs.directory import RunDirectory
 from .captions import precision_title
 from .quantities import QUANTITIES, quantities_of
 from .statistics import interval
-from .tables.column import Column, filled, markdown
+from .tables.column import filled, markdown
 from .tables.results import COLUMNS
 
 _SHOWN = ("seeds", "ann_accuracy", "snn_accuracy", "time_steps", "operations_per_image", "mismatches")
@@ -80,14 +81,10 @@ def write_sweep(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: s
 
 def _readable(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: str) -> str:
     rows = [({axis_title(axis): axis_label(axis, row[axis]) for axis in axes}, row) for _, row in table.iterrows()]
-    columns = filled([COLUMNS[key] for key in _SHOWN], rows)
-    columns = [_unpublished(column) for column in columns]
+    # Published values are of no sweep.
+    columns = filled([replace(COLUMNS[key], published="", otherwise_published=None) for key in _SHOWN], rows)
     caption = f"**Sweep {name}**, {budget} budget; mean ± standard deviation over the seeds of each row."
     return f"{caption}\n\n{markdown(columns, rows)}\n"
-
-
-def _unpublished(column: Column) -> Column:
-    return Column(column.key, column.heading, column.format, column.unit, column.quantities, between=column.between)
 
 
 def axis_title(axis: str) -> str:
