@@ -11,6 +11,9 @@ from ....exchange.nir_file import LOSSY, write_nir
 from ....exchange.onnx_file import write_onnx
 from ....exchange.stbif import write_stbif
 
+# What is written to a device, such as standard output, has no ending: it is an .npz.
+DEVICES = Path("/dev")
+
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -39,7 +42,7 @@ def command(checkpoint, out) -> None:
         click.echo(f"{out}: {LOSSY}", err=True)
     elif out.name.endswith(".stbif.safetensors"):
         write_stbif(convert(trained), out)
-    elif out.suffix == ".npz":
+    elif out.suffix == ".npz" or out.is_relative_to(DEVICES):
         write_npz(trained.parameters, trained.graph.chain("export to .npz"), out, trained.metadata.precision)
     else:
         raise click.BadParameter(f"'{out}' ends in none of .npz, .onnx, .nir, .stbif.safetensors", param_hint="--out")
