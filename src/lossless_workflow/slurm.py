@@ -82,6 +82,17 @@ def adapt() -> None:
             self.final = []
             super().__post_init__(test_mode)
 
+        def get_job_args(self, job, **kwargs):
+            """With the cores that the job asks for, however many there are where Snakemake runs."""
+            return super().get_job_args(job, **{"cores": job.threads, **kwargs})
+
+        def additional_general_args(self):
+            """A job's Snakemake runs its steps itself, not each by `srun` and another Snakemake.
+
+            Those take longer to start than a short step does, and `srun` needs SLURM's configuration on the node.
+            """
+            return "--executor local"
+
         async def check_active_jobs(self, active_jobs):
             """Look at jobs; the next time soon again."""
             async for job in super().check_active_jobs(active_jobs):
