@@ -82,9 +82,9 @@ def adapt() -> None:
             self.final = []
             super().__post_init__(test_mode)
 
-        def get_job_args(self, job, **kwargs):
+        def get_job_args(self, job):
             """With the cores that the job asks for, however many there are where Snakemake runs."""
-            return super().get_job_args(job, **{"cores": job.threads, **kwargs})
+            return f"{super().get_job_args(job)} --cores {job.threads}"  # of two, the last counts
 
         def additional_general_args(self):
             """A job's Snakemake runs its steps itself, not each by `srun` and another Snakemake.
