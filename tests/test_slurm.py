@@ -166,13 +166,11 @@ def project(tmp_path_factory) -> Path:
     package = root / "src/lossless_snn"
     training = package / "training/training.py"
     edit(
-        training, "        states.save(state_path", "        interrupting = epoch == 1\n        states.save(state_path"
-    )
-    edit(
         training,
-        "        histories.write(history_path, history)\n",
-        "        histories.write(history_path, history)\n"
-        "        if interrupting:\n            interrupt(f\"interrupt-train-{job.identity['seed']}\")\n",
+        "            histories.write(history_path, history)\n",
+        "            histories.write(history_path, history)\n"
+        "            if epoch == 1:\n"
+        "                interrupt(f\"interrupt-train-{job.identity['seed']}\")\n",
     )
     training.write_text(training.read_text() + INTERRUPTION)
     simulation = package / "simulation/test_set.py"
