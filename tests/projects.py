@@ -60,7 +60,7 @@ def planned(folder: Path, *arguments: str) -> set[str]:
     """The jobs that a dry run lists, by their messages, without target rules."""
     run = snakemake(folder, "--dry-run", *arguments)
     assert run.returncode == 0, run.stderr
-    return set(re.findall(r"^Job \d+: (Decode .*|.*(?= \([\w-]+, \w+\)$))", run.stdout + run.stderr, re.MULTILINE))
+    return set(re.findall(r"^Job \d+: (Decode .*|.*(?= \(\S+, \w+\)$))", run.stdout + run.stderr, re.MULTILINE))
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:

@@ -121,6 +121,7 @@ def alive(folder: Path, share: int) -> tuple[list[str], int]:
 EQUIVALENT = {
     "lossless_snn.config.experiment.Experiment, Constant.value becomes 'training.budgets.x'",
     "lossless_snn.config.experiment.Experiment, Constant.value becomes 'trainingx'",
+    "lossless_snn.config.experiment.Experiment, Constant.value becomes 'jsonx'",
     "lossless_snn.config.experiment._content, BoolOp.op becomes And",
     "lossless_snn.config.experiment._content, Constant.value becomes ', x'",
     "lossless_snn.config.experiment._content, Constant.value becomes '*.yamlx'",

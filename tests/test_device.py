@@ -6,7 +6,7 @@ import torch
 from lossless_snn.errors import LosslessError
 from lossless_snn.networks.device import prepare
 from lossless_snn.networks.notation import parse
-from lossless_snn.networks.quantised import QuantisedLayer
+from lossless_snn.networks.quantised import QuantisedNetwork
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
@@ -34,7 +34,7 @@ def test_threads_and_determinism():
 
 def test_in_half_precision_all_but_the_convolution_is_in_single_precision():
     """The products are rounded to 16 bits, and batch norm, ReLU and quantiser see 32."""
-    layer = QuantisedLayer(parse("4C3-2", (1, 8, 8), 10)[0], k=1, arithmetic=torch.bfloat16)
+    layer = QuantisedNetwork(parse("4C3-2", (1, 8, 8), 10), 1, torch.bfloat16)[0]
     layer.initialise(torch.Generator().manual_seed(0), identity=False)
     inputs = torch.rand(3, 1, 8, 8)
     activation = layer(inputs)

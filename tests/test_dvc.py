@@ -138,7 +138,7 @@ def test_a_clone_has_everything_from_the_embedded_remote(origin, clone):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(clone) == {path: content for path, content in contents(origin).items() if "training" not in path}
     assert not (clone / SPIKING).exists()
-    assert restore(clone) == ["9 of 9 jobs accepted; 1 spiking networks made again from their checkpoints"]
+    assert restore(clone) == ["10 of 10 jobs accepted; 1 spiking networks made again from their checkpoints"]
     assert (clone / SPIKING).read_bytes() == (origin / SPIKING).read_bytes()
     assert planned(clone, "--config", "budget=quick", "experiments=[digits-lenet]") == set()
     assert "didn't change, skipping" in dvc(clone, "repro", STAGE)
@@ -318,7 +318,7 @@ def test_branches_bring_their_own_results(clone):
         assert pull(clone).returncode == 0
         return restore(clone)[-1].partition(";")[0]
 
-    assert switch("--create=comment") == "9 of 9 jobs accepted"
+    assert switch("--create=comment") == "10 of 10 jobs accepted"
     training = clone / "src/lossless_snn/training/training.py"
     training.write_text("# Another comment.\n" + training.read_text())
     git(clone, "commit", "--quiet", "--all", "--message=Comment on training")
@@ -334,7 +334,7 @@ def test_branches_bring_their_own_results(clone):
     assert {path for path in first if first[path] != second[path]} >= {str(FOLDER / "logs/k1/seed0/sop_num.txt")}
 
     for branch, expected in (("comment", first), ("simulation", second), ("comment", first)):
-        assert switch(branch) == "9 of 9 jobs accepted"
+        assert switch(branch) == "10 of 10 jobs accepted"
         assert planned(clone, *asked) == set()
         assert contents(clone) == expected
 

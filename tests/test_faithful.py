@@ -172,7 +172,7 @@ def imported(name, network, padding, shapes, last_map, precision, steps, batch, 
     row[:] = params
     np.savez(f"{name}.npz", params=row)
     checkpoint, snn = f"{name}.safetensors", f"{name}.{precision}.snn.safetensors"
-    invoke("import", f"{name}.npz", "--experiment", name, "--precision", precision, "--out", checkpoint)
+    invoke("import", f"{name}.npz", "--experiment", name, "--precision", precision, "--unchecked", "--out", checkpoint)
     invoke("convert", checkpoint, "--out", snn)
     return params, snn
 

@@ -192,15 +192,16 @@ def test_every_final_accuracy_is_in_the_close_view(tmp_path):
 
 
 def test_bands_end_where_accuracies_do():
-    tests = pd.DataFrame({"ratio": [0, 0, 1, 1, 2], "accuracy": [0.6, 1.0, 0.0, 0.2, 0.5]})
-    deviations, ranges = (mean_and_spread(tests, "ratio", spread) for spread in ("deviation", "range"))
-    assert deviations["mean"].tolist() == pytest.approx([80, 10, 50])
-    # 80 ± 28.3 and 10 ± 14.1
-    assert deviations["most"].tolist()[:2] == pytest.approx([100, 10 + 200**0.5])
-    assert deviations["least"].tolist()[:2] == pytest.approx([80 - 800**0.5, 0])
+    tests = pd.DataFrame({"ratio": [0, 0, 1, 1, 2, 3, 3], "accuracy": [0.6, 1.0, 0.0, 0.2, 0.5, 0.6, 0.62]})
+    intervals, ranges = (mean_and_spread(tests, "ratio", spread) for spread in ("interval", "range"))
+    assert intervals["mean"].tolist() == pytest.approx([80, 10, 50, 61])
+    # Student's t of two values: 12.706 standard errors, of 20, 10 and 1 points.
+    assert intervals["most"].tolist()[:2] == pytest.approx([100, 100])
+    assert intervals["least"].tolist()[:2] == pytest.approx([0, 0])
+    assert intervals.loc[3, ["least", "most"]].tolist() == pytest.approx([61 - 12.7062, 61 + 12.7062], abs=1e-3)
     assert ranges["least"].tolist()[:2] == pytest.approx([60, 0])
     assert ranges["most"].tolist()[:2] == pytest.approx([100, 20])
-    assert deviations.loc[2, ["least", "most"]].isna().all()
+    assert intervals.loc[2, ["least", "most"]].isna().all()
     assert ranges.loc[2, ["least", "most"]].isna().all()
 
 

@@ -201,11 +201,12 @@ def run(folder: Path, *words: str, shell: str = "{}", **options) -> subprocess.C
 
 def test_standard_output_takes_a_file_and_messages_go_elsewhere(inputs, project, tmp_path):
     """By all of its names: in a pipeline, into a file, and past its end."""
-    expected = inputs["npz"].read_bytes()
     exported = ("export", inputs["checkpoint"], "--out")
+    run(project, *exported, tmp_path / "file.npz")
+    expected = (tmp_path / "file.npz").read_bytes()
     ran = run(project, *exported, "/dev/stdout", shell="{} | cat")
     assert (ran.stdout, ran.returncode) == (expected, 0)
-    assert ran.stderr.decode() == f"/dev/stdout: parameters of {inputs['checkpoint']}\n"
+    assert ran.stderr.decode() == f"/dev/stdout: network of {inputs['checkpoint']}\n"
     (tmp_path / "before").write_bytes(b"before")
     run(project, *exported, "/dev/fd/1", shell=f"{{}} >> {tmp_path}/before 2> /dev/null")
     assert (tmp_path / "before").read_bytes() == b"before" + expected

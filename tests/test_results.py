@@ -234,7 +234,7 @@ def test_published_value_out_of_bounds(tmp_path, old, new, message):
 def test_published_file_of_another_encoding(tmp_path):
     path, _ = write_config(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"mnist", b"mn\xefst"))
-    with pytest.raises(LosslessError, match=r"published\.csv: cannot be read"):
+    with pytest.raises(LosslessError, match=r"published\.csv: no text in UTF-8"):
         read_published(path)
 
 

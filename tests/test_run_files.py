@@ -153,7 +153,7 @@ def test_every_field_says_what_it_is_and_in_which_unit():
             assert field.description, (model, name)
             if not field.json_schema_extra:
                 without.add(name)
-    numbers_without = {"seed", "noise_seed"}
+    numbers_without = {"seed", "noise_seed", "max_pooling_units", "max_pooling_state"}
     texts = {"experiment", "budget", "precision", "dataset", "arithmetic", "settled", "first_offender", "neuron"}
     texts |= {"network_sha256", "checkpoint_sha256", "bound_to_checkpoint"}
     assert without == numbers_without | texts

@@ -243,7 +243,9 @@ def test_an_unknown_data_set(tmp_path, monkeypatch):
 
 def test_a_destination_that_cannot_be_written(tmp_path):
     (tmp_path / "data").write_text("a file in the way")
-    with pytest.raises(LosslessError, match=rf"{tmp_path}/data.*: no folder can be made here \((Not a directory|File exists)\)"):
+    with pytest.raises(
+        LosslessError, match=rf"{tmp_path}/data.*: no folder can be made here \((Not a directory|File exists)\)"
+    ):
         acquire("digits", tmp_path / "data")
 
 

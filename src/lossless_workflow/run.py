@@ -40,7 +40,7 @@ def _run_briefly(command: list[str]) -> int:
 
     # Those of the terminal's keys reach Snakemake, too, which ends its jobs before it ends.
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
     ) as run:
         try:
             _show(steps(heard(run.stdout)))
