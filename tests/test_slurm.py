@@ -5,6 +5,7 @@ fast the machine is. What comes out is compared with the bytes of a run without 
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -165,13 +166,11 @@ def project(tmp_path_factory) -> Path:
     package = root / "src/lossless_snn"
     training = package / "training/training.py"
     edit(
-        training, "        states.save(state_path", "        interrupting = epoch == 1\n        states.save(state_path"
-    )
-    edit(
         training,
-        "        histories.write(history_path, history)\n",
-        "        histories.write(history_path, history)\n"
-        "        if interrupting:\n            interrupt(f\"interrupt-train-{job.identity['seed']}\")\n",
+        "            histories.write(history_path, history)\n",
+        "            histories.write(history_path, history)\n"
+        "            if epoch == 1:\n"
+        "                interrupt(f\"interrupt-train-{job.identity['seed']}\")\n",
     )
     training.write_text(training.read_text() + INTERRUPTION)
     simulation = package / "simulation/test_set.py"
@@ -246,9 +245,11 @@ def test_jobs_that_are_cut_off_go_on_and_give_the_bytes_of_a_local_run(slurm, pr
     for seed in seeds:
         step, how, says, goes_on = ENDS[seed]
         assert says in done.stderr, how
-        log = (project / f"results/quick/tiny/jobs/{step}-k1-seed{seed}.log").read_text()
-        assert goes_on in log, how
-        assert log.count(", slurm job ") >= 2, how  # the attempts, one after the other
+        first, last = (
+            project / f"results/quick/tiny/jobs/{step}-k1-seed{seed}{name}.log" for name in (".attempt1", "")
+        )
+        assert goes_on in last.read_text(), how
+        assert first.read_text().count(", slurm job ") == last.read_text().count(", slurm job ") == 1, how
         assert made(project, seed) == locally[seed], how
 
 
@@ -265,13 +266,27 @@ def resuming(seeds) -> Iterator[None]:
         process.kill()
 
 
-def test_the_demo_gives_the_bytes_of_a_local_run(slurm, tmp_path):
+# 8 runs, which are two jobs.
+SWEEP = """
+experiments: [tiny]
+budget: quick
+precisions: [k0, k1]
+seeds: [0, 1]
+grid: {width: [0.5, 1]}
+figures: [{y: snn_accuracy, x: width}]
+"""
+
+
+@pytest.mark.parametrize(("target", "scheduled"), [("demo", 1), ("sweep_tiny", 2)])
+def test_one_command_gives_the_bytes_of_a_local_run(slurm, tmp_path, target, scheduled):
     folders = {"slurm": ["--profile", "workflow/profiles/slurm"], "local": []}
     for name, options in folders.items():
         (tmp_path / name).mkdir()
         copied(tmp_path / name)
+        (tmp_path / name / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+        (tmp_path / name / "config/sweeps/tiny.yaml").write_text(SWEEP)
         started = time.monotonic()
-        done = run(tmp_path / name, *options, "demo")
+        done = run(tmp_path / name, *options, target)
         print(f"{name}: {time.monotonic() - started:.0f} s")
         assert done.returncode == 0, done.stderr
     first, second = (
@@ -283,3 +298,5 @@ def test_the_demo_gives_the_bytes_of_a_local_run(slurm, tmp_path):
         for name in folders
     )
     assert first == second
+    logs = [path.read_text() for path in (tmp_path / "slurm/results").rglob("jobs/train-*.log")]
+    assert len({number for log in logs for number in re.findall(r", slurm job (\d+)", log)}) == scheduled

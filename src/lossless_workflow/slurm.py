@@ -5,6 +5,7 @@ name a reason where the cluster keeps accounts. What SLURM writes into a job's l
 """
 
 import re
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,6 +68,14 @@ def advice(name: str, rule: str, cause: Cause, asked: dict[str, Any], attempt: i
     return f"{line}; run it again: what was trained and simulated so far is kept"
 
 
+def keep_logs(job: Any) -> None:
+    """Copy the logs of an attempt that failed to NAME.attempt<N>.log: Snakemake deletes them before the next one."""
+    for step in job.jobs if job.is_group() else [job]:
+        for log in map(Path, step.log):
+            if log.is_file():
+                shutil.copy2(log, log.with_suffix(f".attempt{job.attempt}.log"))
+
+
 def adapt() -> None:
     """Let Snakemake use this executor where it is asked for SLURM's; nothing without the plugin."""
     if find_spec("snakemake_executor_plugin_slurm") is None:
@@ -82,6 +91,17 @@ def adapt() -> None:
             self.final = []
             super().__post_init__(test_mode)
 
+        def get_job_args(self, job):
+            """With the cores that the job asks for, however many there are where Snakemake runs."""
+            return f"{super().get_job_args(job)} --cores {job.threads}"  # of two, the last counts
+
+        def additional_general_args(self):
+            """A job's Snakemake runs its steps itself, not each by `srun` and another Snakemake.
+
+            Those take longer to start than a short step does, and `srun` needs SLURM's configuration on the node.
+            """
+            return "--executor local"
+
         async def check_active_jobs(self, active_jobs):
             """Look at jobs; the next time soon again."""
             async for job in super().check_active_jobs(active_jobs):
@@ -95,6 +115,7 @@ def adapt() -> None:
             self.logger.error(line)
             if job_info.job.attempt > job_info.job.restart_times:
                 self.final.append(line)
+            keep_logs(job_info.job)
             super().report_job_error(job_info, msg=msg, **kwargs)
 
         def _line(self, job_info, msg: str) -> str:
