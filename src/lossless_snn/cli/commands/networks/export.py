@@ -24,9 +24,9 @@ from ....files.atomic import open_file
 def command(checkpoint, out) -> None:
     """Write CHECKPOINT's network in the format of another project.
 
-    .npz is the layout of the published code, with the precision beside it, and what standard output gets; .onnx the quantised network before
-    conversion; .nir the spiking network, as integrate-and-fire neurons, which lose something, and as it is, in the
-    metadata; .stbif.safetensors its state for SpikingJelly's ST-BIF neurons, in 32-bit floats.
+    .npz is the layout of the published code, with the precision beside it, and what standard output gets; .onnx the
+    quantised network before conversion; .nir the spiking network, as integrate-and-fire neurons, which lose something,
+    and as it is, in the metadata; .stbif.safetensors its state for SpikingJelly's ST-BIF neurons, in 32-bit floats.
 
     \b
     Example:
