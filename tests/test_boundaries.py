@@ -129,6 +129,8 @@ EQUIVALENT = {
     "lossless_snn.config.experiment.load_experiment, Constant.value becomes '.yamlx'",
     "lossless_snn.config.experiment.lasting, Compare.ops becomes GtE",
     "lossless_snn.config.values.Item, Constant.value becomes 'Itemx'",
+    # An item of a list by its number, which no configuration here changes.
+    "lossless_snn.config.variants._reached, Constant.value becomes 2",
 }
 
 

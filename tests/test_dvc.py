@@ -326,7 +326,7 @@ def test_branches_bring_their_own_results(clone):
 
     git(clone, "switch", "--quiet", "--create=simulation", "main")
     edit(clone / "config/experiments/digits-lenet.yaml", "steps: 4", "steps: 5")
-    assert restore(clone)[-1] == "3 of 9 jobs accepted; 6 to be made anew where asked for"
+    assert restore(clone)[-1] == "3 of 10 jobs accepted; 7 to be made anew where asked for"
     assert made(clone) == {"Simulate", "Draw", "Tabulate", "quick"}
     git(clone, "add", ".")
     git(clone, "commit", "--quiet", "--message=Simulate for longer")
