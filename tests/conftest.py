@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 import tiny_networks
+from browsers import chromium
 
 from lossless_snn.cli.main import main
 from lossless_snn.datasets import load
@@ -29,6 +30,13 @@ def tiny_datasets():
     """Entries in the catalogue for the inputs of the tests' random networks."""
     with patch.dict(DATASETS, tiny_networks.dataset_entries()):
         yield
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for pages; a test without it is skipped."""
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

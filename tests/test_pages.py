@@ -3,13 +3,13 @@
 import ast
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from browsers import PATIENCE, open_page
 
 from lossless_snn.cli.main import cli
 from lossless_snn.config.settings import read_settings
@@ -272,34 +272,21 @@ def test_api_pages_have_what_modules_export(site):
     assert "Raises" in text
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120_000  # milliseconds: the machine may be busy
+def test_search_works_from_the_folder(site, browser):
+    from playwright.sync_api import TimeoutError as TooLate
 
-
-def test_search_works_from_the_folder(site):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium to open the site in (Debian: apt-get install chromium)")
     complaints, requests = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto((site / "index.html").as_uri())
-        # The index may still be on its way when the words come: they are typed until they find something.
-        for _ in range(PATIENCE // 5000):
-            page.fill("input.md-search__input", "")
-            page.type("input.md-search__input", "shadow membrane")
-            try:
-                page.wait_for_selector(".md-search-result__link", timeout=5000)
-                break
-            except playwright.TimeoutError:
-                continue
-        found = page.inner_text(".md-search-result__list")
-        browser.close()
+    page = open_page(browser, site / "index.html", complaints, requests)
+    # The index may still be on its way when the words come: they are typed until they find something.
+    for _ in range(PATIENCE // 5000):
+        page.fill("input.md-search__input", "")
+        page.type("input.md-search__input", "shadow membrane")
+        try:
+            page.wait_for_selector(".md-search-result__link", timeout=5000)
+            break
+        except TooLate:
+            continue
+    found = page.inner_text(".md-search-result__list")
     assert "The method, with a pencil" in found
     assert complaints == []
     assert all(request.startswith(site.as_uri()) or request.startswith("data:") for request in requests)

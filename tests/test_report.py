@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from browsers import open_page
 
 from lossless_workflow.report import captions, origins, run_times, tables
 from lossless_workflow.report.contents import ALL, result_sets
@@ -203,20 +204,6 @@ def test_an_empty_project_has_a_report_that_says_so():
 
 # ---- In a browser ----
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120_000  # milliseconds: the machine may be busy
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium to open the page in (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture
 def opened(project, browser):
@@ -225,19 +212,21 @@ def opened(project, browser):
     path, complaints, requests = project / "report.html", [], []
     path.write_text(rendered(), encoding="utf-8")
 
-    def open_page(**options):
-        page = browser.new_page(**options)
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
+    def opened_page(**options):
+        page = open_page(browser, path, complaints, requests, **options)
         page.wait_for_selector("html[data-ready]")
         return page
 
-    yield open_page
+    yield opened_page
     assert complaints == []
     assert [url for url in requests if not url.startswith(("data:", "blob:", "about:"))] == [path.as_uri()]
+
+
+def follow(page, link):
+    """Click a link within the page, and wait until the page has gone there: browsers say so after the click."""
+    place = link.get_attribute("href")
+    link.click()
+    page.wait_for_selector(f'nav a[href="{place}"][aria-current]', state="attached")
 
 
 def test_every_figure_and_table_is_reached_by_clicking_and_shown(opened):
@@ -246,15 +235,15 @@ def test_every_figure_and_table_is_reached_by_clicking_and_shown(opened):
     names = ["results-md", "sops-svg", "viewer-html", "unheard_of-svg", "sweep-md", "bench-svg"]
     assert all(any(anchor.endswith(f"--{name}") for anchor in anchors) for name in names)
     for anchor in dict.fromkeys(anchors):
-        page.locator(f'#overview a[href="{anchor}"]').first.click()
+        follow(page, page.locator(f'#overview a[href="{anchor}"]').first)
         item = page.locator(anchor)
         assert item.is_visible(), anchor
         assert page.locator(".view:visible").count() == 1
         for picture in item.locator("img").all():
             assert picture.evaluate("it => it.decode().then(() => it.naturalWidth)") == 90
             assert picture.get_attribute("alt")
-        page.locator('nav a[href="#overview"]').click()
-    page.locator('nav a[href="#twin--paper"]').click()
+        follow(page, page.locator('nav a[href="#overview"]'))
+    follow(page, page.locator('nav a[href="#twin--paper"]'))
     links = page.locator("nav li.open ul a")
     assert links.all_inner_texts() == [
         "Results (table)",
@@ -262,7 +251,7 @@ def test_every_figure_and_table_is_reached_by_clicking_and_shown(opened):
         "Images step by step (interactive)",
         "results.csv",
     ]
-    links.nth(3).click()
+    follow(page, links.nth(3))
     assert page.locator("#twin--paper--results-csv td").all_inner_texts() == ["k0", 'one, "two"', "k1", ""]
 
 
@@ -272,7 +261,7 @@ def column(page, place):
 
 def test_headings_sort_by_numbers_and_what_is_absent_comes_last(opened):
     page = opened(viewport={"width": 1900, "height": 900})
-    page.locator('nav a[href="#twin--paper"]').click()
+    follow(page, page.locator('nav a[href="#twin--paper"]'))
     assert column(page, 1) == ["FP32", "k = 0", "k = 1 †"]
     heading = page.locator("#twin--paper--results-md thead button").nth(3)
     heading.click()
@@ -281,14 +270,14 @@ def test_headings_sort_by_numbers_and_what_is_absent_comes_last(opened):
     page.keyboard.press("Enter")
     assert column(page, 4) == ["12,000 (12,100)", "7,010 (7,000)", "–"]
     assert page.locator("#twin--paper--results-md thead th").nth(3).get_attribute("aria-sort") == "descending"
-    page.locator('nav a[href="#sweeps--widths"]').click()
+    follow(page, page.locator('nav a[href="#sweeps--widths"]'))
     page.locator("#sweeps--widths thead button").first.click()
     assert page.locator("#sweeps--widths tbody tr > *:first-child").all_inner_texts() == ["9", "10"]
 
 
 def test_certificate_and_lineage_are_one_click_away_from_each_number(opened):
     page = opened(viewport={"width": 1900, "height": 900})
-    page.locator('nav a[href="#twin--paper"]').click()
+    follow(page, page.locator('nav a[href="#twin--paper"]'))
     dialog = page.locator("dialog")
     for number in page.locator("#twin--paper--results-md tbody tr:nth-child(2) > *").all():
         number.click()
@@ -300,14 +289,14 @@ def test_certificate_and_lineage_are_one_click_away_from_each_number(opened):
     page.locator("#twin--paper--sops-svg button").click()
     assert "Draw the figure" in dialog.inner_text()
     page.locator("dialog .close").click()
-    page.locator('nav a[href="#bench"]').click()
+    follow(page, page.locator('nav a[href="#bench"]'))
     page.locator("#bench button").first.click()
     assert "No record tells how this was made." in dialog.inner_text()
 
 
 def test_a_page_inside_opens_in_its_place_and_is_saved(opened):
     page = opened()
-    page.locator('nav a[href="#twin--paper"]').click()
+    follow(page, page.locator('nav a[href="#twin--paper"]'))
     page.locator(".page .open").click()
     assert page.frame_locator("iframe").locator("#inside").inner_text() == "the page inside"
     with page.expect_download() as download:

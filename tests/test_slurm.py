@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from projects import PARTS, ROOT, copy, edit, python
+from projects import EXPERIMENT, PARTS, ROOT, copy, edit, python
 
 pytestmark = pytest.mark.slow
 
@@ -109,20 +109,7 @@ def slurm(tmp_path_factory):
         LINK.unlink()
 
 
-EXPERIMENT = """
-dataset: digits
-network: 2C5-P4-10
-training:
-  batch_size: 100
-  validation_images: 97
-  budgets:
-    quick:
-      phases:
-        - {epochs: 4, learning_rate: 1.0e-3}
-simulation:
-  steps: 4
-  batch_size: 50
-"""
+LONGER = EXPERIMENT.replace("epochs: 1", "epochs: 4").replace("batch_size: 250", "batch_size: 50")
 # Written into the copy's code: how a job ends that finds a file of its name, which it finds once.
 INTERRUPTION = """
 
@@ -157,7 +144,7 @@ def copied(folder: Path) -> Path:
 def project(tmp_path_factory) -> Path:
     """A small copy of the project whose trainings and simulations end early where a file says so."""
     root = copied(tmp_path_factory.mktemp("project"))
-    (root / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+    (root / "config/experiments/tiny.yaml").write_text(LONGER)
     # The training of one seed gets the least that SLURM gives; a machine that is busy with other things needs more.
     edit(root / "config/costs.yaml", "shortest_minutes: 10", f"shortest_minutes: {os.environ.get('SLURM_MINUTES', 1)}")
     runtime = 'runtime=lambda wildcards, threads, attempt: (1 if wildcards.seed == "2" else 30) * '
@@ -283,7 +270,7 @@ def test_one_command_gives_the_bytes_of_a_local_run(slurm, tmp_path, target, sch
     for name, options in folders.items():
         (tmp_path / name).mkdir()
         copied(tmp_path / name)
-        (tmp_path / name / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+        (tmp_path / name / "config/experiments/tiny.yaml").write_text(LONGER)
         (tmp_path / name / "config/sweeps/tiny.yaml").write_text(SWEEP)
         started = time.monotonic()
         done = run(tmp_path / name, *options, target)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsers import open_page
 from tiny_networks import (
     SHAPES,
     integer_ann,
@@ -384,20 +385,6 @@ def test_rule_takes_one_network_a_precision_and_the_images_of_the_configuration(
 
 # ---- In a browser ----
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120_000  # milliseconds: the machine may be busy
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium to open the page in (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture(scope="module")
 def built(digits_root, spiking, tmp_path_factory):
@@ -414,13 +401,8 @@ class Opened:
     """The page in a browser, with all that it asks for and complains of."""
 
     def __init__(self, browser, path, **options):
-        self.page = browser.new_page(**options)
-        self.page.set_default_timeout(PATIENCE)
         self.complaints, self.requests = [], []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page = open_page(browser, path, self.complaints, self.requests, **options)
         self.page.wait_for_selector("html[data-ready]")
 
     def text(self, selector):

@@ -24,7 +24,7 @@ from lossless_snn.config.experiment import load_experiment, stages
 from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.settings import requested_experiment
 from lossless_snn.config.values import BudgetName
-from lossless_snn.datasets.sources import acquire
+from lossless_snn.datasets.sources import LOCAL, acquire
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.jobs import PROGRAM, RESULTS, Job
@@ -32,8 +32,6 @@ from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 from lossless_snn.provenance.recording import is_made
 
 COMMANDS = ("train", "evaluate")
-LOCAL = "LOSSLESS_SNN_DATA"
-"""Environment variable with the folder that data sets are looked for in first."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,10 @@ ACTIVITY = LOGS + "/activity.json"
 ACTIVITY_TABLES = "results/{budget}/{experiment}/tables/"
 
 # Beside what `energies` has: what integers and memory cost.
-hardware_energies = json.dumps(
-    [json.loads(energies), (hardware := read_energies().hardware) and json.loads(hardware.model_dump_json())]
-)
+hardware = operation_energies.hardware
+hardware_energies = json.dumps([json.loads(energies), hardware and hardware.model_dump()])
 
-
-def activity_logs(wildcards):
-    """Counts of activity of all spiking networks that are asked for, of the first seed."""
-    precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(ACTIVITY, precision=precisions, seed=seeds(wildcards)[0], **wildcards)
+activity_logs = of_first_seed(ACTIVITY)
 
 
 def activity_options_of(wildcards):
@@ -30,8 +25,8 @@ rule activity:
         precision="k[0-9]+",
     threads: settings.threads.simulate
     resources:
-        mem_mb=4000,
-        runtime=12 * 60,
+        mem_mb=growing(4000, 1.5),
+        runtime=growing(12 * 60, 2),
     params:
         **recorded("activity", options=activity_options_of, dataset=dataset),
         folder=subpath(output[0], parent=True),
@@ -39,14 +34,14 @@ rule activity:
         "Count activity at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} activity {input.spiking} --out {params.folder} {params.options}"
-        " --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        " --threads {settings.threads.simulate} 2>&1 | tee -a {log}"
 
 
 rule table_activity:
     input:
         measures,
         activity_logs,
-        published=PUBLISHED,
+        published=local(PUBLISHED),
     output:
         report(
             expand(
@@ -62,6 +57,7 @@ rule table_activity:
         expand(ACTIVITY_TABLES + "{name}.md", name=["energy_breakdown", "layer_rates"], allow_missing=True),
     log:
         "results/{budget}/{experiment}/jobs/table-activity.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -79,4 +75,4 @@ rule table_activity:
         "Tabulate energy and activity ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} table-activity {params.words} --out {params.folder}"
-        " --published {input.published} --energy {ENERGY} > {log} 2>&1"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"

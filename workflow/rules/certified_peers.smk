@@ -1,11 +1,7 @@
 CERTIFIED = LOGS + "/certified.csv"
 CERTIFIED_TABLE = "results/{budget}/{experiment}/tables/certified_peers"
 
-
-def certified_logs(wildcards):
-    """Judgements of all spiking networks that are asked for, of the first seed."""
-    precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(CERTIFIED, precision=precisions, seed=seeds(wildcards)[0], **wildcards)
+certified_logs = of_first_seed(CERTIFIED)
 
 
 def certified_steps(wildcards):

@@ -4,8 +4,7 @@ NEURON_TABLE = "results/{budget}/{experiment}/tables/negative_spikes"
 
 def neuron_logs(wildcards):
     """Comparisons of neurons for all spiking runs that are asked for."""
-    precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(NEURONS, precision=precisions, seed=seeds(wildcards), **wildcards)
+    return expand(NEURONS, precision=SPIKING_PRECISIONS, seed=seeds(wildcards), **wildcards)
 
 
 def negative_spikes(budget, experiment):

@@ -7,6 +7,7 @@ from typing import get_args
 from lossless_snn.analysis.figures import FIGURES
 from lossless_snn.analysis.published import published_experiments
 from lossless_snn.config.experiment import experiment_file
+from lossless_snn.config.settings import OnRequest
 from lossless_snn.config.values import BudgetName
 from lossless_snn.config.variants import VARIANT_NAME
 
@@ -25,8 +26,7 @@ TRACKED = [
 PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
-# Made only when asked for by their paths, or by a target of their own.
-ON_REQUEST = ["noise", "negative_spikes", "certified_peers", "energy_breakdown", "energy_time", "layer_rates", "widths"]
+SPIKING_PRECISIONS = [precision for precision in settings.precisions if precision != "fp32"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
@@ -141,6 +141,15 @@ def histories(wildcards):
     return expand(LOGS + "/history.csv", precision=anew, seed=seeds(wildcards), **wildcards)
 
 
+def of_first_seed(path):
+    """An input: `path` of all spiking networks that are asked for, of the first seed."""
+
+    def of_experiment_and_budget(wildcards):
+        return expand(path, precision=SPIKING_PRECISIONS, seed=seeds(wildcards)[0], **wildcards)
+
+    return of_experiment_and_budget
+
+
 def run_folders(wildcards):
     return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
 
@@ -149,11 +158,10 @@ def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     runs = {**place, "seed": seeds(place)}
-    spiking = [precision for precision in settings.precisions if precision != "fp32"]
-    figures = [name for name in FIGURES if name not in ON_REQUEST]
+    figures = [name for name in FIGURES if name not in get_args(OnRequest)]
     return [
         *[path for precision in settings.precisions for path in trained_at(precision, runs)],
-        *expand(SPIKING, precision=spiking, **runs),
+        *expand(SPIKING, precision=SPIKING_PRECISIONS, **runs),
         *[path for precision in settings.precisions for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
         *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),

@@ -3,11 +3,7 @@ from lossless_snn.files.digests import sha256
 
 VIEWER = "results/{budget}/{experiment}/figures/viewer.html"
 
-
-def networks_to_view(wildcards):
-    """One spiking network a precision, of the first seed."""
-    precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(SPIKING, precision=precisions, seed=seeds(wildcards)[0], **wildcards)
+networks_to_view = of_first_seed(SPIKING)
 
 
 def images_to_view(wildcards):

@@ -1,10 +1,6 @@
 WIDTHS = LOGS + "/widths.csv"
 
-
-def width_logs(wildcards):
-    """Simulations at few bits of all spiking networks that are asked for, of the first seed."""
-    precisions = [precision for precision in settings.precisions if precision != "fp32"]
-    return expand(WIDTHS, precision=precisions, seed=seeds(wildcards)[0], **wildcards)
+width_logs = of_first_seed(WIDTHS)
 
 
 rule widths:
@@ -19,8 +15,8 @@ rule widths:
         precision="k[0-9]+",
     threads: settings.threads.simulate
     resources:
-        mem_mb=4000,
-        runtime=12 * 60,
+        mem_mb=growing(4000, 1.5),
+        runtime=growing(12 * 60, 2),
     params:
         **recorded("widths", options=activity_options_of, dataset=dataset),
         folder=subpath(output[0], parent=True),
@@ -28,4 +24,4 @@ rule widths:
         "Simulate with few bits at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
     shell:
         "lossless-snn record {params.job:q} widths {input.spiking} --out {params.folder} {params.options}"
-        " --threads {settings.threads.simulate} 2>&1 | tee {log}"
+        " --threads {settings.threads.simulate} 2>&1 | tee -a {log}"

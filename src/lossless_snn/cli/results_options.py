@@ -23,6 +23,9 @@ def _style(context: click.Context, parameter: click.Parameter, value: str) -> Fi
 
 
 runs_argument = click.argument("runs", metavar="RUN_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+csv_option = click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The CSV file to write."
+)
 published_option = click.option(
     "--published", type=click.Path(path_type=Path), default=PUBLISHED, help="Published values beside ours."
 )

@@ -19,7 +19,17 @@ from torch import Tensor, fx, nn
 from ..errors import LosslessError
 from ..files.typed import validate
 from ..networks.geometry import Padding, Pair, Shape
-from ..networks.graph import IMAGE, Convolution, Graph, Identity, Neurons, Pooling, Quantiser, parameter_prefix
+from ..networks.graph import (
+    IMAGE,
+    Convolution,
+    Graph,
+    Identity,
+    Neurons,
+    Pooling,
+    Quantiser,
+    laid_out,
+    parameter_prefix,
+)
 from ..networks.quantiser import BATCH_NORM_EPS, ROUNDING_SHIFT
 from .tracing import Traced, shape_of
 
@@ -340,15 +350,7 @@ class _Reader:
         return _Map(len(self._nodes) - 1)
 
     def _shape(self, part: Convolution | Identity | Pooling) -> Shape:
-        channels, *size = self._shapes[part.source]
-        if isinstance(part, Identity):
-            return (channels, *size)
-        padding = part.padding if part.padding else ((0, 0), (0, 0))
-        height, width = (
-            (length + sum(pad) - window) // stride + 1
-            for length, window, stride, pad in zip(size, part.kernel, part.stride, padding, strict=True)
-        )
-        return (part.filters if isinstance(part, Convolution) else channels, height, width)
+        return laid_out(part, "", self._shapes[IMAGE], self._shapes).out_shape
 
     def _name(self, where: str | None = None) -> str:
         """The path of an operation, of the one at hand if none is given, as a name that no node has yet."""

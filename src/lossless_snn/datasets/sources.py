@@ -36,6 +36,9 @@ from .places import (
 )
 from .spec import DatasetSpec, ImageFolder
 
+LOCAL = "LOSSLESS_SNN_DATA"
+"""Environment variable with the folder that data sets are looked for in first."""
+
 CIFAR10 = Archive(
     "cifar-10-python.tar.gz",
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",

@@ -11,7 +11,7 @@ with y the normalised sum: n is what the spiking neuron's net spike count become
 made: it is read from files and written to them as JSON.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -116,9 +116,9 @@ class Graph(Strict):
         shapes: list[Shape] = []
         geometry = []
         for node in self.nodes:
-            geometry.append(tuple(_laid_out(part, node.name, self.input_shape, shapes) for part in _inputs(node)))
+            geometry.append(tuple(laid_out(part, node.name, self.input_shape, shapes) for part in _inputs(node)))
             shapes.append(geometry[-1][0].out_shape)
-        return (*geometry, (_laid_out(self.output, "output", self.input_shape, shapes),))
+        return (*geometry, (laid_out(self.output, "output", self.input_shape, shapes),))
 
     @property
     def readout(self) -> Layer:
@@ -282,7 +282,10 @@ def parameter_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _laid_out(part: Convolution | Identity | Pooling, name: str, image: Shape, shapes: list[Shape]) -> Layer:
+def laid_out(
+    part: Convolution | Identity | Pooling, name: str, image: Shape, shapes: Sequence[Shape] | Mapping[int, Shape]
+) -> Layer:
+    """The geometry of a part, whose input is a map of shape `image`, or `shapes` of its node (C, H, W)."""
     shape = image if part.source == IMAGE else shapes[part.source]
     if isinstance(part, Identity):
         return Layer(name, shape, shape, (1, 1), groups=shape[0])

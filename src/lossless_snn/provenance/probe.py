@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ..datasets.sources import LOCAL
 from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.tensors import load_tensors
@@ -27,7 +28,6 @@ from .sources import present_code, unpack_sources
 from .verdicts import DATA
 
 RULE = "train"
-_LOCAL = "LOSSLESS_SNN_DATA"
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
 _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
 _OF_STAGE = ("activation_penalty", "penalty_power")
@@ -135,8 +135,8 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
     environment = {**os.environ, "PYTHONPATH": str(sources.resolve())}
     if all(Path(name).is_file() for name in record["inputs"] if Path(name).is_relative_to(DATA)):
         (folder / DATA).symlink_to(DATA.resolve())
-    if _LOCAL in environment:
-        environment[_LOCAL] = str(Path(environment[_LOCAL]).resolve())
+    if LOCAL in environment:
+        environment[LOCAL] = str(Path(environment[LOCAL]).resolve())
     run = subprocess.run(
         [sys.executable, "-m", PACKAGE.name, *words[words.index(PROGRAM) + 1 :]],
         cwd=folder,

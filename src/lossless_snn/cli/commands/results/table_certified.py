@@ -1,17 +1,15 @@
 """`lossless-snn table-certified`."""
 
-from pathlib import Path
-
 import click
 
 from ....analysis.results import load_results
 from ....analysis.tables.certified_peers import write_certified_table
-from ...results_options import energy_option, published_option, runs_argument
+from ...results_options import csv_option, energy_option, published_option, runs_argument
 
 
 @click.command()
 @runs_argument
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The CSV file to write.")
+@csv_option
 @published_option
 @energy_option
 def command(runs, out, published, energy) -> None:

@@ -1,17 +1,14 @@
 """`lossless-snn widths`."""
 
-from pathlib import Path
-
 import click
 
-from ....config.parameters import comparison_options, simulation_options
 from ....conversion.spiking_network import SpikingNetwork, Widths
 from ....conversion.widths import narrow
-from ....datasets import Images, load
-from ....networks.quantiser import MEMBRANE_BITS, MOST_STEPS
+from ....datasets import Images
+from ....networks.quantiser import MEMBRANE_BITS
 from ....runs import widths
 from ....simulation.test_set import simulate_test_set
-from ...options import local_option, threads_option
+from ...sample_options import sample, sample_options
 
 BITS = (4, 6, 8, 12, 16)
 # Of weights, where membranes vary.
@@ -19,13 +16,7 @@ USUAL_WEIGHT_BITS = 8
 
 
 @click.command()
-@click.argument("snn", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
-@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="Time steps; the experiment's.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=50, help="Images simulated at once.")
-@click.option("--limit", type=click.IntRange(min=1), help="First images of the test set; those of the `comparison`.")
-@threads_option
-@local_option
+@sample_options
 def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     """Simulate and certify SNN with weights, then membranes, of 4 to 16 bits; write widths.csv.
 
@@ -33,10 +24,7 @@ def command(snn, out, steps, batch_size, limit, threads, local) -> None:
     Example:
         lossless-snn widths k1.snn.safetensors --out logs
     """
-    network = SpikingNetwork.load(snn)
-    experiment = network.metadata.experiment
-    steps = steps or simulation_options(experiment, network.metadata.budget)[0]
-    images = load(network.metadata.dataset, "test", local=local)[: limit or comparison_options(experiment)[1]]
+    network, images, steps = sample(snn, steps, limit, local)
     run = {"steps": steps, "batch_size": batch_size, "threads": threads}
     full = simulate_test_set(network, images, source=snn, **run).record.accuracy
     tried = [Widths(weight_bits=bits, membrane_bits=MEMBRANE_BITS, overflow="refuse") for bits in BITS]
