@@ -32,7 +32,7 @@ from lossless_snn.analysis.figures import (
     widths,
 )
 from lossless_snn.analysis.figures.curves import mean_and_spread
-from lossless_snn.analysis.figures.style import colours, line_styles, render, settings
+from lossless_snn.analysis.figures.style import colours, line_styles, new_figure, render, settings
 from lossless_snn.analysis.results import load_results
 from lossless_snn.analysis.tables.activity import write_activity_tables
 from lossless_snn.analysis.tables.certified_peers import write_certified_table
@@ -88,6 +88,16 @@ def test_same_results_same_bytes(tmp_path, name):
     assert pdf.startswith(b"%PDF")
     assert not re.search(rb"CreationDate|ModDate|Matplotlib", pdf)
     assert "Software" not in Image.open(tmp_path / "first" / "figure.png").info
+
+
+def test_positions_have_no_more_digits_than_layouts_agree_on():
+    figure = new_figure(FigureStyle(), "Panels")
+    grid = figure.add_gridspec(3, 2, height_ratios=(5, 18, 18))
+    panels = [figure.add_subplot(grid[row, column]) for row in range(3) for column in range(2)]
+    figure.draw_without_rendering()
+    for position in (panel.get_position().bounds for panel in panels):
+        assert list(position) == pytest.approx([round(length, 12) for length in position], abs=1e-15)
+    assert panels[0].get_position().y0 > panels[2].get_position().y1
 
 
 @pytest.mark.usefixtures("results")

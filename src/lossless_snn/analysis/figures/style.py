@@ -6,9 +6,11 @@ from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from ...config.figure_style import FigureStyle
@@ -32,6 +34,19 @@ _METADATA = {
 
 FORMATS = tuple(_METADATA)
 
+# Of positions, in shares of the figure's size; files have far fewer.
+_DECIMALS = 12
+
+
+class _Layout(ConstrainedLayoutEngine):
+    """Constrained layout without its solver's last bits, which depend on where in memory its variables lie."""
+
+    def execute(self, fig: Figure) -> None:
+        super().execute(fig)
+        for axes in fig.axes:
+            axes.set_position(np.round(axes.get_position(original=True).bounds, _DECIMALS), which="original")
+            axes.set_in_layout(True)  # what is placed by hand is left out otherwise
+
 
 def render(
     draw: Callable[[FigureStyle], Figure], style: FigureStyle, stem: str, formats: Sequence[str] = FORMATS
@@ -50,7 +65,7 @@ def render(
 def new_figure(style: FigureStyle, title: str, subtitle: str = "", notes: Sequence[str] = ()) -> Figure:
     """An empty figure of the style's size: title and subtitle above, where the style has them, the notes below."""
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
-    figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout="constrained")
+    figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout=_Layout())
     if style.title:
         heading = "\n".join(line for text in (title, subtitle) for line in _wrapped(text, style))
         figure.suptitle(heading, x=0.01, ha="left", linespacing=1.4)
