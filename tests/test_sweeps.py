@@ -225,8 +225,8 @@ def test_the_command_tabulates_and_draws_runs_that_are_there(tmp_path, monkeypat
     pd.testing.assert_frame_equal(
         pd.read_parquet("out/results.parquet").set_index("precision"), table, check_dtype=False
     )
-    assert "90.00 ± 14.14" in Path("out/results.md").read_text()
-    drawn = Path("out/a.svg").read_text()
+    assert "90.00 ± 14.14" in Path("out/results.md").read_text(encoding="utf-8")
+    drawn = Path("out/a.svg").read_text(encoding="utf-8")
     assert "95 % interval of the mean over the seeds, by Student" in drawn
     assert "k = 0" in drawn
     assert command_line("sweep", "it", "--figure", "out/a", "--y", "accuracy", "--x", "precision", "--energy", energy)
