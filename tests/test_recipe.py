@@ -14,6 +14,9 @@ from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.experiment import Experiment, load_experiment
 from lossless_snn.config.recipe import Muon as Settings
 from lossless_snn.config.recipe import Phase, Recipe
+from lossless_snn.conversion.convert import convert
+from lossless_snn.conversion.spiking_network import Widths
+from lossless_snn.conversion.widths import narrow
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
 from lossless_snn.training.muon import Muon, orthogonal
@@ -263,6 +266,50 @@ def test_fine_tuning_counts_its_epochs_on(train):
     with patch.object(TrainingSet, "epoch", epoch):
         train("k0", "--initial", second, name="again")
     assert seen == [4]
+
+
+def test_fine_tuning_at_few_bits_gives_a_network_that_is_narrow_already(train, fast, command_line, tmp_path):
+    name, start = f"{fast}@weight_bits=3", train("fp32")
+    recipe = load_experiment(name).recipe
+    assert [recipe("fast", precision).weight_bits for precision in ("fp32", "k2", "k0")] == [None, 3, 3]
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    arguments = ["train", name, "--precision", "k0", "--budget", "fast", "--device", "cpu", "--initial"]
+    assert command_line(*arguments[:2], "--precision", "k2", *arguments[4:], start, "--out", tmp_path / "k2") == 0
+    assert command_line(*arguments, tmp_path / "k2", "--out", whole) == 0
+    with interrupted_after_an_epoch():
+        assert command_line(*arguments, tmp_path / "k2", "--out", cut) != 0
+    assert command_line(*arguments, tmp_path / "k2", "--out", cut, "--resume") == 0
+    assert cut.read_bytes() == whole.read_bytes()
+    # As integers of three bits its weights are -3 to 3, and no weight is rounded any more.
+    trained = Checkpoint.load(whole)
+    few = narrow(convert(trained), Widths(weight_bits=3, membrane_bits=62, overflow="refuse"))
+    for index, layer in enumerate(few.hidden):
+        weight = trained.parameters[f"{index}.weight"]
+        unit = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / 3
+        assert set(np.unique(layer.grid_weight)) <= set(range(-3, 4))
+        np.testing.assert_allclose(layer.grid_weight * unit, weight, rtol=1e-6)
+
+
+def test_what_is_trained_at_few_bits_is_what_the_network_gave():
+    net = network(k=3)
+    net.initialise(0, identity=True)
+    net.train_at_width(4)
+    images = torch.rand(5, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+    net.eval()
+    full, given = net[0].weight.clone(), net(images)
+    net.round_to_width()
+    assert torch.equal(net(images), given)
+    unit = full.abs().amax(dim=(1, 2, 3), keepdim=True) / 7
+    assert torch.equal(net[0].weight, torch.round(full / unit) * unit)
+    # The gradient goes past the rounding: it is that of the rounded weights.
+    gradients = []
+    for bits in (None, 4):
+        net.train_at_width(bits)
+        net.zero_grad()
+        net(images).square().sum().backward()
+        gradients.append(net[0].weight.grad)
+    assert gradients[0].abs().sum() > 0
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 def test_what_fine_tuning_refuses(train):

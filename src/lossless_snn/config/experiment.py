@@ -27,6 +27,7 @@ from .values import (
     Share,
     Steps,
     UpperBound,
+    WeightBits,
 )
 from .variants import changed, split_name, variant_name
 
@@ -71,13 +72,14 @@ class Budget(Strict):
     label_smoothing: Share = 0.0
     activation_penalty: Penalty = 0.0
     penalty_power: PenaltyPower = 1
+    weight_bits: WeightBits | None = None
     fine_tuning: tuple[FineTuning, ...] = ()
 
     def stage(self, precision: str) -> dict[str, Any]:
         """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
             own = {"phases": self.phases, "augmentation": self.augmentation}
-            return own | self._penalty(None if precision == "fp32" else self)
+            return own if precision == "fp32" else own | self._of_spikes(self)
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
@@ -87,16 +89,16 @@ class Budget(Strict):
             "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
         }
-        return own | self._penalty(chosen)
+        return own | self._of_spikes(chosen)
 
-    def _penalty(self, stage: "FineTuning | Budget | None") -> dict[str, Any]:
-        """The penalty of a stage, or the budget's where the stage has none of its own; without one, its power is 1."""
-        weight, power = (getattr(stage, name, None) for name in ("activation_penalty", "penalty_power"))
-        if stage is not None and weight is None:
-            weight = self.activation_penalty
-        if not weight:
-            return {"activation_penalty": 0.0, "penalty_power": 1}
-        return {"activation_penalty": weight, "penalty_power": self.penalty_power if power is None else power}
+    def _of_spikes(self, stage: "FineTuning | Budget") -> dict[str, Any]:
+        """What only networks have that are to spike: few bits, and a penalty, the stage's or else the budget's."""
+        weight, power = (
+            getattr(self if getattr(stage, name) is None else stage, name)
+            for name in ("activation_penalty", "penalty_power")
+        )
+        own = {"weight_bits": self.weight_bits}
+        return own | ({"activation_penalty": weight, "penalty_power": power} if weight else {})
 
 
 def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:

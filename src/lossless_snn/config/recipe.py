@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, PositiveFloat
 
 from ..files.typed import Strict
 from ..networks.graph import Graph
-from .values import Count, DatasetName, NetworkName, Precision, Share, UpperBound
+from .values import Count, DatasetName, NetworkName, Precision, Share, UpperBound, WeightBits
 
 # An epoch's schedule is laid out in memory; the published recipe has 200.
 MOST_EPOCHS = 100_000
@@ -111,6 +111,8 @@ class Recipe(Strict):
     """Times the mean activation of each quantised layer, in thresholds, added to the loss."""
     penalty_power: PenaltyPower = 1
     """The power mean that is meant: 1 is the mean, and the largest activations weigh more with larger ones."""
+    weight_bits: WeightBits | None = None
+    """Of the filters while training, see `conversion.widths`; what is trained is at that width exactly."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
 

@@ -65,4 +65,6 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 # What NumPy's and PyTorch's generators take, both.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+WeightBits = Annotated[int, Field(ge=2, le=24)]
+"""Its sign included."""
 Share = Annotated[float, Field(ge=0, le=1)]

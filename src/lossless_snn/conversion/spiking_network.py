@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..checkpoints.metadata import Architecture
-from ..config.values import ExperimentName, Precision
+from ..config.values import ExperimentName, Precision, WeightBits
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..files.records import Natural, Record, Sha256
@@ -43,7 +43,7 @@ class Widths(Record):
     The first layer's membranes, sums of weights times pixels, have as many bits more as the largest pixel has.
     """
 
-    weight_bits: Annotated[int, Field(ge=2, le=24)]
+    weight_bits: WeightBits
     membrane_bits: Annotated[int, Field(ge=2, le=MEMBRANE_BITS)]
     overflow: Literal["refuse", "saturate"]
 

@@ -49,12 +49,30 @@ class _Floor(torch.autograd.Function):
         return (gradient * ctx.saved_tensors[0] if ctx.saved_tensors else gradient), None
 
 
+class _Narrow(torch.autograd.Function):
+    """s round(W / s) with s = max |W| / (2^(bits - 1) - 1) of each filter; the identity in the backward pass."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, bits: int) -> Tensor:
+        unit = weight.abs().amax(dim=(1, 2, 3), keepdim=True) / (2 ** (bits - 1) - 1)
+        # A filter of zeros stays one.
+        unit.clamp_(min=torch.finfo(weight.dtype).tiny)
+        return torch.round(weight / unit).mul_(unit)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
 class Synapses(nn.Module):
     """A convolution, with batch norm and bias as far as it has them, or an identity: (N, C, H, W) to (N, C', H', W').
 
     The state has the names of the method: weight, gamma, beta, mean, variance, and bias. `arithmetic` is the
     type that the convolution calculates in, if not that of the parameters, which what is `rounded` afterwards has.
+    With `weight_bits` it calculates with weights that `conversion.widths` makes integers of so many bits unchanged.
     """
+
+    weight_bits: int | None = None
 
     def __init__(
         self, part: Convolution | Identity, layer: Layer, arithmetic: torch.dtype | None = None, rounded: bool = True
@@ -115,7 +133,8 @@ class Synapses(nn.Module):
         if isinstance(self.part, Identity):
             return x
         arithmetic = self.arithmetic or self.weight.dtype
-        x = convolve(x.to(arithmetic), self.weight.to(arithmetic), self.layer)
+        weight = self.weight if self.weight_bits is None else _Narrow.apply(self.weight, self.weight_bits)
+        x = convolve(x.to(arithmetic), weight.to(arithmetic), self.layer)
         if self.rounded:
             # Without a quantiser the next convolution rounds to the same 16 bits what is left in them here.
             x = x.to(self.weight.dtype)
@@ -240,6 +259,23 @@ class QuantisedNetwork(nn.Sequential):
             if identity:
                 synapses.pass_on()
         self[-1].initialise(generator)
+
+    def train_at_width(self, bits: int | None) -> None:
+        """Calculate with weights of so many bits in all layers of neurons; None is full width."""
+        for synapses in self._with_weights:
+            synapses.weight_bits = bits
+
+    @torch.no_grad()
+    def round_to_width(self) -> None:
+        """Hold the weights that the network calculates with, at full width again; what it gives stays the same."""
+        for synapses in self._with_weights:
+            if synapses.weight_bits is not None:
+                synapses.weight.copy_(_Narrow.apply(synapses.weight, synapses.weight_bits))
+        self.train_at_width(None)
+
+    @property
+    def _with_weights(self) -> Iterator[Synapses]:
+        return (synapses for layer in self.neurons for synapses in layer.synapses if hasattr(synapses, "weight"))
 
     @property
     def neurons(self) -> tuple[QuantisedLayer, ...]:

@@ -29,7 +29,7 @@ from .verdicts import DATA
 
 RULE = "train"
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
-_OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing")
+_OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing", "weight_bits")
 _OF_STAGE = ("activation_penalty", "penalty_power")
 
 

@@ -91,6 +91,7 @@ class Job:
         network.initialise(self.identity["seed"], recipe.initialisation == "identity")
         if self.initial is not None:
             network.load_state_dict({n: torch.from_numpy(a) for n, a in self.initial.parameters.items()})
+        network.train_at_width(recipe.weight_bits)
         return network.to(device, memory_format=torch.channels_last)
 
     def optimiser(self, network: QuantisedNetwork) -> states.Optimiser:
@@ -160,6 +161,7 @@ def train(
                 print(f"{job.title}, {_in_words(history[-1], epochs.count)}; {seconds:.1f} s", flush=True)
 
     histories.write(history_path, history)
+    network.round_to_width()
     # Not the code: the same network has the same bytes, whatever else was edited; its record names the code.
     metadata = {name: value for name, value in job.identity.items() if name != "code"}
     metadata |= {"epochs": epochs.count, "training_images": len(training)}
