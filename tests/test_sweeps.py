@@ -4,16 +4,21 @@ import csv
 import json
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
 import yaml
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, planned, snakemake
 from run_directories import write_config, write_run
 
+from lossless_snn.analysis import sweep_figure
+from lossless_snn.analysis.figures.style import settings
 from lossless_snn.analysis.sweeps import axis_title
 from lossless_snn.config.experiment import fewest_changes, load_experiment, stages
+from lossless_snn.config.figure_style import FigureStyle
 from lossless_snn.config.settings import read_settings
 from lossless_snn.config.sweep import load_sweep
 from lossless_snn.config.variants import split_name, variant_name
@@ -329,9 +334,23 @@ def test_any_quantity_is_drawn_against_any_axis_on_request(made):
     assert "snakemake: config/sweeps/tiny-sweep.yaml: budget: quick, not paper" in run.stderr
 
 
-def test_a_key_with_dots_is_called_by_its_last_word():
+def test_a_key_with_dots_is_called_by_its_last_part():
     titles = [axis_title(axis) for axis in ("width", "training.budgets.fast.fine_tuning.2.activation_penalty")]
-    assert titles == ["width", "activation_penalty"]
+    assert titles == ["width", "activation penalty"]
+
+
+@pytest.mark.parametrize("size", ["screen", "column"])
+def test_ticks_far_apart_stand_beside_one_another_0_among_them(size):
+    sweep = load_sweep("mnist-penalty", ROOT / "config/sweeps", FOLDER)
+    (chosen, *_), style = sweep.figures, FigureStyle(size=size)
+    table = pd.DataFrame(sweep.points).assign(precision="k0", experiment="mnist-lenet", seeds=1, snn_accuracy=0.99)
+    with mpl.rc_context(settings(style)):
+        figure = sweep_figure.draw(table, sweep, chosen, style)
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.0", "0.05", "0.1", "0.2", "0.4", "1.6"]
+    places = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(one.x1 < other.x0 for one, other in pairwise(places))
 
 
 def test_the_intervals_of_a_figure_are_those_of_the_table(made):

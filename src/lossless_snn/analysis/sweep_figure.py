@@ -39,8 +39,8 @@ def draw(table: pd.DataFrame, sweep: Sweep, chosen: SweepFigure, style: FigureSt
         raise LosslessError(f"'{chosen.x}': no axis of this sweep (expected {', '.join(sweep.axes)})")
     others = [axis for axis in sweep.axes if axis != chosen.x and table[axis].nunique(dropna=False) > 1]
     heading, unit = _named(chosen.y)
-    seeds = sorted({f"{count}" for count in table["seeds"]}, key=int)
-    note = f"Lines: means over {' to '.join([seeds[0], *seeds[1:][-1:]])} seeds."
+    least, most = table["seeds"].min(), table["seeds"].max()
+    note = f"Lines: means over {f'{least} to ' if least < most else ''}{most} seeds." if most > 1 else "One seed."
     if f"{chosen.y}_low" in table and table[f"{chosen.y}_low"].notna().any():
         note += f" Bands: {INTERVAL}."
     figure = new_figure(
@@ -97,12 +97,13 @@ def _places(values: pd.Series) -> dict[object, float]:
 
 
 def _scale_x(axes, name: str, places: dict[object, float]) -> None:
-    """Ticks at the values, named as they are; a logarithmic axis for numbers far apart."""
+    """Ticks at the values, named as they are; a logarithmic axis for numbers far apart, with 0 at its beginning."""
     positions = sorted(places.values())
     labels = {place: axis_label(name, value) for value, place in places.items()}
+    above_0 = [place for place in positions if place > 0]
     numbers = all(value == place for value, place in places.items())
-    if numbers and len(positions) > 2 and positions[0] > 0 and positions[-1] / positions[0] >= _WIDE:
-        axes.set_xscale("log")
+    if numbers and positions[0] >= 0 and len(above_0) > 2 and above_0[-1] / above_0[0] >= _WIDE:
+        axes.set_xscale("symlog", linthresh=above_0[0]) if positions[0] == 0 else axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(positions))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([labels[place] for place in positions])

@@ -88,8 +88,8 @@ def _readable(table: pd.DataFrame, axes: tuple[str, ...], name: str, budget: str
 
 
 def axis_title(axis: str) -> str:
-    """An axis for people: of a key with dots, which says where it lies in the experiment's file, the last word."""
-    return axis.rpartition(".")[2]
+    """An axis for people: of a key with dots, which says where it lies in the experiment's file, its last part."""
+    return axis.rpartition(".")[2].replace("_", " ")
 
 
 def axis_label(axis: str, value: object) -> str:

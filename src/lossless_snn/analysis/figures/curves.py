@@ -10,6 +10,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from ...config.figure_style import FigureStyle
 from ..statistics import interval
 
+STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Time steps that a logarithmic axis has ticks at."""
 _TICKS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 
 
@@ -53,7 +55,7 @@ def steps_axis(axes: Axes, steps: int, style: FigureStyle) -> None:
     """Time steps from 1 to `steps` on a logarithmic axis."""
     axes.set_xscale("log")
     axes.set_xlim(1, max(steps, 2))
-    ticks = (1, 10, 100) if style.narrow else (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    ticks = (1, 10, 100) if style.narrow else STEPS
     axes.xaxis.set_major_locator(FixedLocator([step for step in ticks if step <= steps]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())

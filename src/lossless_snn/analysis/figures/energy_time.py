@@ -45,7 +45,9 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         below.axhline(1e6 * total(quantised_cost(record, hardware)).joules(access), linewidth=0.8, **line)
         _, settled, _ = settled_percentiles(record)
         for axes, values in ((above, accuracy), (below, energy)):
-            axes.plot([settled], [values[settled - 1]], marker=lines[precision]["marker"], color=line["color"])
+            axes.plot(
+                [settled], [values[settled - 1]], marker=lines[precision]["marker"], color=line["color"], clip_on=False
+            )
     most = max(record.steps for record in records.values())
     errors_axis(above, highest, first.images)
     steps_axis(below, most, style)

@@ -12,7 +12,7 @@ from ..comparison import load_comparison
 from ..results import Results
 from ..statistics import LEAST_SEEDS
 from .curves import draw_curve, errors_axis, mean_and_spread, steps_axis
-from .style import INK, colours, new_figure
+from .style import INK, add_key, colours, new_figure
 
 _NAMES = {
     "signed": "with negative spikes",
@@ -56,17 +56,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     errors_axis(first, highest, images)
     handles = [Line2D([], [], color=palette[n], linestyle=_DASHES[n], linewidth=1.8, label=_NAMES[n]) for n in NEURONS]
     handles.append(Line2D([], [], label="the ANN", **_ANN))
-    key.set_axis_off()
-    legend = key.legend(
-        handles=handles,
-        loc="center left",
-        bbox_to_anchor=(0, 0.5),
-        ncols=2 if style.narrow else 4,
-        frameon=False,
-        borderpad=0,
-    )
-    # Longer than the panels on a narrow figure, it must not push them aside.
-    legend.set_in_layout(False)
+    add_key(key, handles, 2 if style.narrow else 4)
     return figure
 
 

@@ -23,7 +23,7 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         tests = tests.groupby(["precision", "seed", "ratio"], sort=False, as_index=False)["accuracy"].mean()
         sample = f"over {captions.number_of_seeds(results)}, each the mean {sample}"
     note = f"Lines: means, bands: their 95 % intervals by Student's t, {sample}."
-    figure = new_figure(style, "Robustness to input noise", captions.figure_subtitle(results), [note])
+    figure = new_figure(style, "Robustness to input noise", captions.figure_subtitle(results, "mean"), [note])
     axes = figure.subplots()
     handles = []
     for precision, line in line_styles(list(tests["precision"].unique()), style.palette).items():

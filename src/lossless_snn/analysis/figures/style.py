@@ -2,24 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 
 from ...config.figure_style import FigureStyle
 
 INK = "#1a1a1a"
 MUTED = "#5f5f5f"
+NOTES = 0.9
+"""Size of the notes below a figure, of its other words'."""
 ROUND = (1, 2, 2.5, 5, 10)
 """What the distance of two ticks begins with."""
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1.2)), (0, (8, 2, 2, 2)))
 
 # Darker or lighter than this, a colour is lost on black text or on white paper.
@@ -67,17 +71,26 @@ def new_figure(style: FigureStyle, title: str, subtitle: str = "", notes: Sequen
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout=_Layout())
     if style.title:
-        heading = "\n".join(line for text in (title, subtitle) for line in _wrapped(text, style))
-        figure.suptitle(heading, x=0.01, ha="left", linespacing=1.4)
+        figure.suptitle(_wrapped([title, subtitle], style, style.font_size), x=0.01, ha="left", linespacing=1.4)
     if notes:
-        footnotes = "\n".join(line for note in notes for line in _wrapped(note, style))
-        figure.supxlabel(footnotes, x=0.01, ha="left")
+        figure.supxlabel(_wrapped(notes, style, NOTES * style.font_size), x=0.01, ha="left")
     return figure
 
 
-def _wrapped(text: str, style: FigureStyle) -> list[str]:
-    # A letter is 0.55 as wide as the font is high, on average; a point is 1/72 inch.
-    return wrap(text, int(style.width * 72 / (0.55 * style.font_size)))
+def _wrapped(texts: Sequence[str], style: FigureStyle, font_size: float) -> str:
+    """The texts, each in lines that the figure's width has room for; sizes in points, of which an inch has 72."""
+    font, room = FontProperties(size=font_size), 0.97 * 72 * style.width
+    lines = []
+    for text in filter(None, texts):
+        line, *words = text.split()
+        for word in words:
+            longer = f"{line} {word}"
+            if text_to_path.get_text_width_height_descent(longer, font, ismath=False)[0] > room:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def colours(names: Sequence[str], palette: str) -> dict[str, tuple[float, float, float]]:
@@ -92,7 +105,7 @@ def line_styles(precisions: Sequence[str], palette: str) -> dict[str, dict[str, 
     spiking = [precision for precision in precisions if precision != "fp32"]
     lines = {"fp32": {"color": INK, "linestyle": "-", "marker": "x"}}
     for i, (precision, colour) in enumerate(colours(spiking, palette).items()):
-        dashes, marker = _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)]
+        dashes, marker = _DASHES[i % len(_DASHES)], MARKERS[i % len(MARKERS)]
         lines[precision] = {"color": colour, "linestyle": dashes, "marker": marker}
     return {precision: lines[precision] for precision in precisions}
 
@@ -103,6 +116,15 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], style: FigureStyle, column
     if style.narrow:
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": columns, "columnspacing": 1.2}
     axes.legend(handles=handles, frameon=False, borderaxespad=0, **place)
+
+
+def add_key(axes: Axes, handles: Sequence[Artist], columns: int) -> None:
+    """The legend of a figure of several panels, in axes of its own, which hold nothing else."""
+    axes.set_axis_off()
+    place = {"loc": "center left", "bbox_to_anchor": (0, 0.5)}
+    legend = axes.legend(handles=handles, ncols=columns, frameon=False, borderpad=0, columnspacing=1.2, **place)
+    # Longer than the panels on a narrow figure, it must not push them aside.
+    legend.set_in_layout(False)
 
 
 def settings(style: FigureStyle) -> dict[str, object]:
@@ -118,7 +140,7 @@ def settings(style: FigureStyle) -> dict[str, object]:
         "legend.fontsize": style.font_size,
         "figure.titlesize": style.font_size,
         "figure.titleweight": "normal",
-        "figure.labelsize": 0.9 * style.font_size,
+        "figure.labelsize": NOTES * style.font_size,
         # The first comes with Matplotlib, so that the layout is the same everywhere; the
         # others are for a browser without it.
         "font.family": "sans-serif",

@@ -17,6 +17,8 @@ from ..tables.curves import training_curves
 from .style import MUTED, ROUND, add_legend, line_styles, new_figure
 
 _DOTTED = (0, (1, 1.4))
+# Where an axis has no more than this, ticks stand at equal distances, not at 1, 2 and 5.
+_DECADE = 10
 
 
 def draw(results: Results, style: FigureStyle) -> Figure:
@@ -41,7 +43,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
             _draw(error, of_networks, "error", _line(lines[precision], images))
     loss.set(ylabel="cross-entropy (nat)", yscale="log")
     error.set(ylabel="wrong (%)", yscale="log", xlabel="epoch", xlim=(0, curves["epoch"].max() + 1))
-    error.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = error.get_ylim()
+    error.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > _DECADE * low else MaxNLocator(5, steps=ROUND))
     error.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     error.yaxis.set_minor_formatter(NullFormatter())
     error.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=ROUND))

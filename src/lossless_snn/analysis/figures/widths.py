@@ -9,7 +9,7 @@ from ...runs.widths import FILE, read_widths
 from .. import captions
 from ..results import Results
 from .curves import errors_axis
-from .style import add_legend, line_styles, new_figure
+from .style import add_key, line_styles, new_figure
 
 
 def draw(results: Results, style: FigureStyle) -> Figure:
@@ -29,17 +29,20 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         "first layer have the pixels' bits more."
     )
     figure = new_figure(style, "What few bits cost", captions.first_seed_subtitle(results), [note])
-    panels = figure.subplots(1, 2, sharey=True)
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 18))
+    panels = [figure.add_subplot(grid[1, 0])]
+    panels.append(figure.add_subplot(grid[1, 1], sharey=panels[0]))
+    panels[1].tick_params(labelleft=False)
     weights = {name: table[table["overflow"] == "refuse"] for name, table in tables.items()}
     membranes = {name: table[table["overflow"] == "saturate"] for name, table in tables.items()}
     usual = int(next(iter(membranes.values()))["weight_bits"].iloc[0])
     handles = _panel(panels[0], weights, "weight_bits", style)
     _panel(panels[1], membranes, "membrane_bits", style)
-    panels[0].set(xlabel="bits of a weight", ylabel="accuracy (%)", title="membranes that fit all")
-    panels[1].set(xlabel="bits of a membrane", title=f"weights of {usual} bits, membranes saturate")
+    panels[0].set(xlabel="bits of a weight", ylabel="accuracy (%)", title="membranes\nthat fit all")
+    panels[1].set(xlabel="bits of a membrane", title=f"weights of {usual} bits,\nmembranes saturate")
     highest = 100 * max(table[["accuracy", "full_accuracy"]].max(axis=None) for table in tables.values())
     errors_axis(panels[0], highest, images)
-    add_legend(panels[1], handles, style)
+    add_key(figure.add_subplot(grid[0, :]), handles, len(handles))
     return figure
 
 
