@@ -19,7 +19,6 @@ from run_directories import compare, write_config, write_run
 
 from lossless_snn.analysis import figures
 from lossless_snn.analysis.figures import (
-    FIGURES,
     accuracy_speed,
     certified_peers,
     energy,
@@ -39,7 +38,7 @@ from lossless_snn.analysis.results import load_results
 from lossless_snn.analysis.tables.activity import write_activity_tables
 from lossless_snn.analysis.tables.certified_peers import write_certified_table
 from lossless_snn.cli.commands.results.figure import command
-from lossless_snn.config.figure_style import FigureStyle
+from lossless_snn.config.figure_style import FIGURES, FigureStyle
 from lossless_snn.errors import LosslessError
 
 OF_THE_FIRST_SEED = ("certified_peers", "energy_breakdown", "energy_time", "layer_rates", "widths")

@@ -4,10 +4,9 @@ from dataclasses import asdict
 from functools import cache
 from typing import get_args
 
-from lossless_snn.analysis.figures import FIGURES
 from lossless_snn.analysis.published import published_experiments
 from lossless_snn.config.experiment import experiment_file
-from lossless_snn.config.settings import OnRequest
+from lossless_snn.config.figure_style import FIGURES, FIGURES_ALWAYS
 from lossless_snn.config.values import BudgetName
 from lossless_snn.config.variants import VARIANT_NAME
 
@@ -158,13 +157,12 @@ def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     runs = {**place, "seed": seeds(place)}
-    figures = [name for name in FIGURES if name not in get_args(OnRequest)]
     return [
         *[path for precision in settings.precisions for path in trained_at(precision, runs)],
         *expand(SPIKING, precision=SPIKING_PRECISIONS, **runs),
         *[path for precision in settings.precisions for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
-        *expand(FIGURE + ".{format}", figure=figures, format=FORMATS, **place),
+        *expand(FIGURE + ".{format}", figure=FIGURES_ALWAYS, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),
         *expand(TRACKED, **place),
     ]

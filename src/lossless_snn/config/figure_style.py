@@ -1,4 +1,4 @@
-"""What a person may choose about a figure. Imports no plotting library."""
+"""The figures of an experiment, and what a person may choose about one. Imports no plotting library."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,6 +14,17 @@ _IN_PRINT = {
 }
 
 
+FIGURES_ALWAYS = ("accuracy_speed", "sparsity", "sops", "energy", "training_curves")
+FIGURES_ON_REQUEST = (
+    "noise",
+    "negative_spikes",
+    "certified_peers",
+    "energy_breakdown",
+    "energy_time",
+    "layer_rates",
+    "widths",
+)
+FIGURES = FIGURES_ALWAYS + FIGURES_ON_REQUEST
 FigureFormat = Literal["svg", "png", "pdf"]
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured_names
 from ..files.typed import Strict, read_yaml, validate
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
-from .figure_style import FigureFormat, FigureStyle
+from .figure_style import FIGURES, FIGURES_ON_REQUEST, FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed, ThreadCount
 
 SETTINGS_FILE = Path("config/config.yaml")
@@ -19,16 +19,7 @@ CHANGES = "--config"
 """Where keys come from that are not the file's: the command line, or a file that it names by --configfile."""
 
 ImageIndex = Annotated[int, Field(ge=0)]
-OnRequest = Literal[
-    "noise",
-    "negative_spikes",
-    "certified_peers",
-    "energy_breakdown",
-    "energy_time",
-    "layer_rates",
-    "widths",
-    "viewer",
-]
+OnRequest = Literal[*FIGURES_ON_REQUEST, "viewer"]
 """What is made of an experiment only where it is asked for."""
 
 
@@ -71,22 +62,12 @@ class Viewer(Strict):
     images: Distinct[ImageIndex] | None = None
 
 
-class Figures(Strict):
-    """The style of each figure."""
-
-    accuracy_speed: FigureStyle = FigureStyle()
-    sparsity: FigureStyle = FigureStyle()
-    sops: FigureStyle = FigureStyle()
-    energy: FigureStyle = FigureStyle()
-    training_curves: FigureStyle = FigureStyle()
-    noise: FigureStyle = FigureStyle()
-    negative_spikes: FigureStyle = FigureStyle()
-    certified_peers: FigureStyle = FigureStyle()
-    energy_breakdown: FigureStyle = FigureStyle()
-    energy_time: FigureStyle = FigureStyle()
-    layer_rates: FigureStyle = FigureStyle()
-    widths: FigureStyle = FigureStyle()
-    summary: FigureStyle = FigureStyle()
+Figures = create_model(
+    "Figures",
+    __base__=Strict,
+    __doc__="The style of each figure, the summary's included.",
+    **{name: (FigureStyle, FigureStyle()) for name in (*FIGURES, "summary")},
+)
 
 
 def _with_shown(formats: tuple[str, ...]) -> tuple[str, ...]:

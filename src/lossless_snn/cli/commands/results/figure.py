@@ -9,13 +9,14 @@ import click
 from ....analysis import figures
 from ....analysis.figures.style import render
 from ....analysis.results import load_results
+from ....config.figure_style import FIGURES
 from ....files.atomic import write_together
 from ...options import OneOf
 from ...results_options import energy_option, formats_option, published_option, runs_argument, style_option
 
 
 @click.command()
-@click.argument("name", type=OneOf(figures.FIGURES), metavar="NAME")
+@click.argument("name", type=OneOf(FIGURES), metavar="NAME")
 @runs_argument
 @click.option("--out", "stem", required=True, metavar="STEM", type=click.Path(path_type=Path), help="STEM.svg, ...")
 @style_option
