@@ -2,12 +2,14 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from lossless_workflow.pages import headline
 from lossless_workflow.pages.blocks import PAGES, refreshed
+from lossless_workflow.pages.gallery import gallery
 
 ROOT = Path(__file__).parent.parent
 CSV_HEADING = (
@@ -25,7 +27,7 @@ def in_repository(monkeypatch):
 def test_pages_show_what_the_files_say(page, in_repository):
     text = Path(page).read_text(encoding="utf-8")
     assert refreshed(text) == text
-    assert re.search(r"<!-- (results/\S+|published) -->", text)
+    assert re.search(r"<!-- (results/\S+|published|gallery) -->", text)
 
 
 def test_only_the_marked_part_is_replaced(tmp_path, monkeypatch):
@@ -36,6 +38,35 @@ def test_only_the_marked_part_is_replaced(tmp_path, monkeypatch):
     assert refreshed(page) == (
         "Before.\n<!-- results/a.md -->\n| 2 |\n<!-- /results/a.md -->\nAfter <!-- results/b.md -->\n"
     )
+
+
+def test_the_gallery_has_every_figure_its_caption_and_how_to_read_it_once(tmp_path, monkeypatch):
+    names = [path.stem for path in (ROOT / "workflow/report").glob("*.rst")]
+    shutil.copytree(ROOT / "workflow/report", tmp_path / "workflow/report")
+    for experiment in ("first", "second"):
+        folder = tmp_path / "results/paper" / experiment / "figures"
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / f"{name}.svg").write_text("<svg/>", encoding="utf-8")
+    sweep = tmp_path / "results/quick/sweeps/wide"
+    sweep.mkdir(parents=True)
+    (sweep / "snn_accuracy-width.svg").write_text("<svg/>", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    text = gallery()
+    assert re.findall("^## (.+)$", text, re.MULTILINE) == [
+        "first, paper budget",
+        "second, paper budget",
+        "sweep wide, quick budget",
+    ]
+    for experiment in ("first", "second"):
+        for name in names:
+            assert f"(../results/paper/{experiment}/figures/{name}.svg)" in text
+        assert f"positive and negative spikes a neuron and step, by layer and time step, of {experiment}," in text
+    assert (
+        "![sweep wide, quick budget: snn accuracy-width](../results/quick/sweeps/wide/snn_accuracy-width.svg)" in text
+    )
+    assert text.count("An ANN's multiply-accumulate counts as three operations") == 1
+    assert "{{" not in text
 
 
 def test_the_readme_is_short(in_repository):

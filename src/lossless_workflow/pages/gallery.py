@@ -3,30 +3,30 @@
 import re
 from pathlib import Path
 
-from lossless_workflow.report.captions import source
+from lossless_workflow.report.captions import filled_in
+from lossless_workflow.report.contents import result_sets
 
 
 def figures() -> list[Path]:
     """All figures that stand in results/ now, as SVG or, where one is a page of its own, as HTML."""
-    return sorted([*Path("results").rglob("*.svg"), *Path("results").glob("*/*/figures/*.html")])
+    return [path for found in result_sets() for path in (*found.figures, *found.pages)]
 
 
 def gallery() -> str:
-    """A heading for each experiment and budget, below it its figures with their captions; links from docs/."""
-    parts, last = [], None
-    for path in figures():
-        heading = ", ".join(reversed(path.parts[1 : -2 if path.parent.name == "figures" else -1]))
-        if heading != last:
-            parts.append(f"## {heading}")
-            last = heading
-        title = f"{heading}: {path.stem.replace('_', ' ')}"
-        parts.append(f"{'' if path.suffix == '.html' else '!'}[{title}](../{path})\n\n{caption(path.stem)}".rstrip())
-    return "\n\n".join(parts)
+    """A heading for each experiment and budget, below it its figures with their captions; links from docs/.
 
-
-def caption(figure: str) -> str:
-    """The figure's caption in the report, without what only Snakemake fills in; empty where it has none."""
-    paragraphs = [re.sub(r"\s+", " ", part) for part in source(figure).split("\n\n")]
-    # The first one names experiment and budget, as the heading here does; of it, only the title in bold is new.
-    title = re.match(r"\*\*(.+?)\*\*", paragraphs[0])
-    return f"{title[1]}. {paragraphs[1]}" if title else paragraphs[0]
+    How to read a figure is said where the first of its kind stands.
+    """
+    parts, explained = [], set()
+    for found in result_sets():
+        shown = (*found.figures, *found.pages)
+        parts += [f"## {found.title}"] * bool(shown)
+        for path in shown:
+            title = f"{found.title}: {path.stem.replace('_', ' ')}"
+            link = f"[{title}](../{path.as_posix()})"
+            parts.append(link if path.suffix == ".html" else f"!{link}")
+            caption = filled_in(path.stem, {"experiment": found.experiment, "budget": found.budget}, {})
+            paragraphs = caption.split("\n\n")[: 1 if path.stem in explained else 2]
+            parts += [re.sub(r"\s+", " ", paragraph) for paragraph in paragraphs]
+            explained.add(path.stem)
+    return "\n\n".join(filter(None, parts)) + "\n"

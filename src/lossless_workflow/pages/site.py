@@ -10,15 +10,16 @@ from pathlib import Path, PurePosixPath
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
+from lossless_workflow.pages.blocks import refreshed
 from lossless_workflow.pages.commands import commands_page
-from lossless_workflow.pages.gallery import figures, gallery
+from lossless_workflow.pages.gallery import figures
 from lossless_workflow.pages.tables import of_budget
 
 ROOT = Path(__file__).parents[3]
 COPIES = "repository"
 REFERENCE = "reference"
 _OUTSIDE = re.compile(r"(\]\()\.\./([^)#\s]+)")
-_PART = re.compile(r"^<!-- (gallery|tables (\w+)) -->$", re.MULTILINE)
+_TABLES = re.compile(r"^<!-- tables (\w+) -->$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -47,8 +48,8 @@ def _reference(package: str) -> str:
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Fill in tables and gallery; lead links out of docs/ to the copies."""
-    filled = _PART.sub(lambda part: of_budget(part[2]) if part[2] else gallery(), markdown)
+    """Fill in tables and gallery as they are now; lead links out of docs/ to the copies."""
+    filled = _TABLES.sub(lambda part: of_budget(part[1]), refreshed(markdown))
     return _OUTSIDE.sub(lambda link: f"{link[1]}{COPIES}/{link[2]}", filled)
 
 

@@ -26,8 +26,13 @@ def title(name: str) -> str:
     return found[1] if found else name.replace("_", " ").capitalize()
 
 
-def as_html(name: str, wildcards: Mapping[str, str], params: Mapping[str, Any]) -> Markup:
-    """The caption, filled in with a job's wildcards and params; empty where there is none."""
+def filled_in(name: str, wildcards: Mapping[str, str], params: Mapping[str, Any]) -> str:
+    """The caption with a job's wildcards and params in their places; empty where there is none."""
     job = SimpleNamespace(wildcards=SimpleNamespace(**wildcards), params=SimpleNamespace(**params))
-    text = Template(source(name)).render(snakemake=job)
+    return Template(source(name)).render(snakemake=job)
+
+
+def as_html(name: str, wildcards: Mapping[str, str], params: Mapping[str, Any]) -> Markup:
+    """The same as HTML."""
+    text = filled_in(name, wildcards, params)
     return Markup(publish_parts(text, writer="html5", settings_overrides=_QUIET)["body"])

@@ -55,6 +55,8 @@ def result_sets(folder: Path = RESULTS) -> list[ResultSet]:
 
 
 def _belongs_to(parts: tuple[str, ...]) -> tuple[str, str]:
+    if parts[0] in _BUDGETS and parts[1] == "sweeps":
+        return f"sweep {parts[2]}", parts[0]
     if parts[0] in _BUDGETS:
         return (parts[1] if len(parts) > 2 else ALL), parts[0]
     return parts[0], parts[1] if len(parts) > 2 else ""
