@@ -23,6 +23,11 @@ _TABLES = re.compile(r"^<!-- tables (\w+) -->$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
+def on_config(config, **_):
+    """Leave out the page for servers that do not find one: its addresses begin at a host's root."""
+    config.theme.static_templates.discard("404.html")
+
+
 def on_files(files: Files, config, **_) -> Files:
     """Add the pages that are made, and the files of the repository that pages link to."""
     for page in config.nav:
