@@ -108,10 +108,11 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
 	@touch $(READY)
 
-# The libraries to compare with, in an environment of their own.
-$(PEERS): requirements/peers.lock | $(READY)
+# The libraries to compare with, and Brevitas, in an environment of their own.
+$(PEERS): requirements/peers.lock requirements/brevitas.lock | $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(PEERS) requirements/peers.lock
+	@$(BIN)/uv pip install --quiet --require-hashes --no-deps --python $(PEERS) --requirements requirements/brevitas.lock
 	@touch $(PEERS)
 
 # Programs that audit, and atheris, which is laid before the project's own environment.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PEERS = ROOT / ".venv-peers" / "bin" / "python"
 PARTS = ["Snakefile", "config", "workflow", "profiles", "src"]
 # A real experiment, small enough to be made in full before the first test.
 EXPERIMENT = """

@@ -1,10 +1,10 @@
 """Any implementation, judged: what differs, where, when and by how much."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from projects import PEERS
 from tiny_networks import integer_ann, random_checkpoint, random_pixels
 
 from lossless_snn.analysis.viewer.recording import Recorder
@@ -16,8 +16,6 @@ from lossless_snn.simulation import simulator
 from lossless_snn.simulation.certification import Spikes, judge
 from lossless_snn.simulation.certification.neurons import exact, faithful, qcfs, signed, stbif
 
-ROOT = Path(__file__).parents[1]
-PEERS = ROOT / ".venv-peers" / "bin" / "python"
 SHAPE, STEPS = (1, 8, 8), 40
 
 

@@ -125,7 +125,10 @@ def test_a_missing_package_is_one_line(monkeypatch, tmp_path, module, images, pa
 
 
 class Bipolar:
-    """SpikingJelly's STBIFNeuron, from its documentation: residual charge on 1/2, counts between two stops."""
+    """SpikingJelly's STBIFNode, from its documentation: residual charge on 1/2, counts between two stops.
+
+    Itself, where it is installed: test_other_libraries.py.
+    """
 
     def __init__(self, state, name):
         self.step, self.most, self.least = (state[f"{name}.{key}"] for key in ("q_threshold", "pos_max", "neg_min"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lossless_snn.cli.reporting import reporting
 
-LOCKS = (Path("requirements.lock"), Path("requirements/audit.lock"), Path("requirements/peers.lock"))
+LOCKS = (Path("requirements.lock"), *(Path(f"requirements/{name}.lock") for name in ("audit", "brevitas", "peers")))
 BILL = Path("build/sbom.json")
 
 # Extended regular expressions, as git takes them.

@@ -1,8 +1,8 @@
 """Spiking networks for SpikingJelly's ST-BIF neurons (You et al. 2024), whose spikes have a sign and a stop, too.
 
-A `STBIFNeuron` accumulates x / q_threshold on top of 1/2, emits q_threshold while that exceeds 1 and the count is below
-`pos_max`, and -q_threshold while it is below 0 and the count above `neg_min`. With q_threshold the quantiser's step,
-pos_max its levels and neg_min = 0 that is the method's neuron for a receiving layer
+A `STBIFNode` (SpikingJelly 2; `STBIFNeuron` before) accumulates x / q_threshold on top of 1/2, emits q_threshold while
+that exceeds 1 and the count is below `pos_max`, and -q_threshold while it is below 0 and the count above `neg_min`.
+With q_threshold the quantiser's step, pos_max its levels and neg_min = 0 that is the method's neuron in a layer with
 
     y = W x + bias,    W = W_grid / theta_grid step / step_before,    bias = step (-(offset - 1/2) / theta_grid - 1/2)
 
@@ -25,7 +25,7 @@ _NO_STOP = 2.0**24
 
 
 def stbif_state(network: SpikingNetwork) -> dict[str, np.ndarray]:
-    """The state of a network of convolutions, linear layers and `STBIFNeuron`s, float32, for a chain.
+    """The state of a network of convolutions, linear layers and `STBIFNode`s, float32, for a chain.
 
     Returns:
         For each layer i from 0 `layers.<i>.weight`, `layers.<i>.bias` and `neurons.<i>.q_threshold`, `.pos_max` and
