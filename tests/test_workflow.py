@@ -1,5 +1,6 @@
 """What Snakemake says that it would run: after no change, and after every kind of change."""
 
+import csv
 import itertools
 import json
 import os
@@ -440,3 +441,24 @@ def test_a_persons_own_pictures(repository):
     assert planned(repository, cache) == set()
     (repository / "data/pets/train/cat/0.png").unlink()
     assert planned(repository, cache) == {decode}
+
+
+def test_ours_beside_published_logs_step_by_step(repository):
+    """Our own logs, taken as published ones, less one right prediction after the first step."""
+    target = "results/quick/tiny/tables/steps.md"
+    published = repository / "config/published/tiny/k0"
+    published.mkdir(parents=True)
+    for name in ("accuracy", "spike_num", "spike_collect", "sop_num"):
+        shutil.copy(repository / RESULTS / f"logs/k0/seed0/{name}.txt", published)
+    first, *later = (published / "accuracy.txt").read_text().splitlines()
+    (published / "accuracy.txt").write_text("\n".join([str(int(first) - 1), *later, ""]))
+    with (repository / "config/published.csv").open("a") as stream:
+        stream.write("tiny,k0,,,,,4,,,,,\n")
+    assert planned(repository, target) == {"Tabulate all steps beside the published ones"}
+    made = snakemake(repository, target)
+    assert made.returncode == 0, made.stderr
+    with (repository / target).with_suffix(".csv").open(newline="") as stream:
+        differing = [row for row in csv.DictReader(stream) if float(row["difference"])]
+    assert [(row["quantity"], row["time_step"]) for row in differing] == [("accuracy", "1")]
+    assert float(differing[0]["difference"]) == pytest.approx(1 / 500)
+    assert planned(repository, target) == set()

@@ -29,6 +29,34 @@ rule table:
         " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
 
 
+# Every step of our simulations beside published logs: made when asked for by path.
+STEP_TABLE = "results/{budget}/{experiment}/tables/steps"
+
+
+rule table_steps:
+    input:
+        measures,
+        published_logs,
+        published=local(PUBLISHED),
+    output:
+        csv=STEP_TABLE + ".csv",
+        md=STEP_TABLE + ".md",
+    log:
+        "results/{budget}/{experiment}/jobs/table-steps.log",
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        **recorded("table-steps", runs=run_folders, dataset=dataset, compared_with=compared_with),
+    message:
+        "Tabulate all steps beside the published ones ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} table-steps {params.words} --out {output.csv}"
+        " --published {input.published} --energy {ENERGY} >> {log} 2>&1"
+
+
 SUMMARY = "results/{budget}/summary"
 
 
