@@ -8,7 +8,9 @@ from tqdm import tqdm
 
 # Seconds between two lines of a log; shorter jobs leave none.
 _LOG_INTERVAL = 30
-_COLUMNS, _TITLE = 80, 32
+# A thousand steps of ten hours fit beside the title.
+_COLUMNS, _TITLE = 80, 24
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
 
 
 def progress(steps: Iterable[Any] | None, of: str, total: int | None = None, unit: str = "", **options: Any) -> tqdm:
@@ -22,7 +24,7 @@ def progress(steps: Iterable[Any] | None, of: str, total: int | None = None, uni
         options: Of tqdm.
     """
     title = of if len(of) <= _TITLE else f"…{of[1 - _TITLE :]}"
-    options = {"disable": not sys.stderr.isatty(), "leave": False, "ncols": _COLUMNS} | options
+    options = {"disable": not sys.stderr.isatty(), "leave": False, "ncols": _COLUMNS, "bar_format": _BAR} | options
     return tqdm(steps, title, total, unit=f" {unit}" if unit else "it", **options)
 
 
