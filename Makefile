@@ -59,9 +59,11 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 	@$(RUN) results/quick/mnist-lenet/checkpoints/{k0,k1,k2}/seed0.safetensors
 	@$(BIN)/python benchmarks/compare.py --peers-python $(PEERS) $(if $(PUBLISHED),--published '$(PUBLISHED)')
 
-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of mnist-lenet (an hour)
-	@$(RUN) results/paper/mnist-lenet/figures/certified_peers.svg results/paper/mnist-lenet/tables/certified_peers.md
-	@cat results/paper/mnist-lenet/tables/certified_peers.md
+# BUDGET/EXPERIMENT whose networks are judged.
+OF ?= paper/mnist-lenet
+peers: $(READY) $(PEERS) ## Judge other libraries' conversions of the networks in OF, mnist-lenet's if not given (an hour)
+	@$(RUN) results/$(OF)/figures/certified_peers.svg results/$(OF)/tables/certified_peers.md
+	@cat results/$(OF)/tables/certified_peers.md
 
 readme: $(READY) ## Put the tables of results/ into README.md and docs/, and draw the rules
 	@$(BIN)/python -m lossless_workflow.pages
