@@ -20,6 +20,7 @@ from lossless_snn.config.settings import read_settings
 from lossless_snn.errors import LosslessError, did_you_mean
 from lossless_snn.files.progress import progress
 from lossless_snn.runs import ann, certificate, snn
+from lossless_workflow import restore, trainings, verify
 from lossless_workflow.pages import headline
 from lossless_workflow.run import steps
 from lossless_workflow.targets import closest
@@ -42,6 +43,18 @@ def test_help_has_whole_sentences_and_an_example_that_can_be_read(name):
     command.make_context(name, arguments, parent=CONTEXT)
     shown = CliRunner().invoke(cli, [name, "--help"], terminal_width=100).output
     assert example.strip() in shown
+
+
+@pytest.mark.parametrize("module", [restore, trainings, verify], ids=lambda module: module.__name__)
+def test_what_make_calls_explains_itself_and_refuses_what_it_does_not_know(module):
+    description, _, example = cleandoc(module.main.help).partition("\b\nExample:\n")
+    assert re.match(r"[A-Z].*[.]$", " ".join(description.split())), description
+    *program, called, _ = shlex.split(example)[:4]
+    assert (program, called) == (["python", "-m"], module.__name__)
+    module.main.make_context(called, shlex.split(example)[3:])
+    refused = CliRunner().invoke(module.main, ["--ful"])
+    assert refused.exit_code == 2
+    assert "No such option '--ful'" in refused.output
 
 
 def test_likely_names_are_suggested_and_unlikely_ones_are_not():

@@ -14,9 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
+from lossless_snn.cli.commands.records.verify import full_option, strict_option
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LosslessError
@@ -82,10 +84,21 @@ class Outcome:
         ]
 
 
-def main(targets: list[str]) -> None:
+@click.command()
+@click.argument("targets", nargs=-1)
+@strict_option
+@full_option
+def main(targets: tuple[str, ...], strict: bool, full: bool) -> None:
+    """Pull what dvc.lock names, and accept what stands of TARGETS, files of results/; all that is recorded if none is.
+
+    What is accepted Snakemake takes as done. The exit status is 1 if anything is left out or altered.
+
+    \b
+    Example:
+        python -m lossless_workflow.restore results/paper/mnist-lenet/figures/sops.svg
+    """
     free_locks("restore")
-    options = {name: f"--{name}" in targets for name in ("strict", "full")}
-    outcome = restore([target for target in targets if not target.startswith("--")], **options)
+    outcome = restore(list(targets), strict, full)
     print(*outcome.lines(), sep="\n")
     sys.exit(not outcome.complete)
 
@@ -187,4 +200,4 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     with reporting("restore"):
-        main(sys.argv[1:])
+        main(prog_name="python -m lossless_workflow.restore")

@@ -166,7 +166,12 @@ class Runner:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0), help="When to stop; run again, it goes on.")
 def main(experiments, budget, precisions, seeds, side_by_side, threads, device, minutes) -> None:
-    """Train and test EXPERIMENTS at all precisions."""
+    """Train and test EXPERIMENTS at all precisions, several networks at a time.
+
+    \b
+    Example:
+        python -m lossless_workflow.trainings fashion-lenet --seed 1 --jobs 4 --device cuda
+    """
     read = {name: requested_experiment(name, budget) for name in experiments}
     networks = [
         Network(name, budget, precision, seed)

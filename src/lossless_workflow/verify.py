@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import click
+
+from lossless_snn.cli.commands.records.verify import full_option, strict_option
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
@@ -18,14 +21,24 @@ from .chain import chain, recorded_targets
 from .lock import lock_faults, locked_stages
 
 
-def main() -> None:
+@click.command()
+@strict_option
+@full_option
+def main(strict: bool, full: bool) -> None:
+    """Hash again all that records and dvc.lock name, and hold it against code, parameters and data of now.
+
+    A line for each fault; the exit status is 1 if there is any.
+
+    \b
+    Example:
+        python -m lossless_workflow.verify --full
+    """
     with chain(recorded_targets()) as found:
         expected, orphans = found.jobs, found.orphans
     stages = locked_stages()
     absent = left_behind(expected.values(), stages)
-    options = {name: f"--{name}" in sys.argv[1:] for name in ("strict", "full")}
-    faults, checked = verify(expected=expected, left_behind=absent, **options)
-    known = KnownDigests(None if options["full"] else DIGESTS)
+    faults, checked = verify(expected=expected, left_behind=absent, strict=strict, full=full)
+    known = KnownDigests(None if full else DIGESTS)
     faults += [*orphans, *lock_faults(stages, known)]
     known.keep()
     if absent:
@@ -43,4 +56,4 @@ def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
 
 if __name__ == "__main__":
     with reporting("verify"):
-        main()
+        main(prog_name="python -m lossless_workflow.verify")

@@ -11,11 +11,18 @@ from ....provenance.jobs import RESULTS
 from ....provenance.verification import report, verify
 from ...options import json_option
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same."
+)
+full_option = click.option(
+    "--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode."
+)
+
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same.")
-@click.option("--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode.")
+@strict_option
+@full_option
 @json_option
 def command(places: tuple[Path, ...], strict: bool, full: bool, as_json: bool) -> None:
     """Hash again all that the records at or below PLACES (results/ if none is given) name.
