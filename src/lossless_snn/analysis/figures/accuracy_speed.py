@@ -42,7 +42,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         panels = list(figure.subplots(2, sharex=True, height_ratios=(2.5, 1)))
         panels[1].set(ylim=(0, 104), yticks=(0, 50, 100))
     for axes in panels:
-        axes.set_ylabel("accuracy (%)")
+        if axes is panels[0] or not style.narrow:
+            axes.set_ylabel("accuracy (%)")
         for precision, curve in curves.items():
             draw_curve(axes, curve, **{**lines[precision], "marker": "", "linewidth": 1.7})
             if precision in results.published_logs:
