@@ -36,7 +36,7 @@ paper: $(READY) ## Run every experiment at the published budget (hours)
 	@for table in results/paper/*/tables/results.md; do echo; echo "$$table"; cat "$$table"; done
 
 report: restore ## Write results/report.html: every figure and table in results/, how each came about, in one page
-	@$(RUN) shown
+	@$(RUN) --brief shown
 	@$(BIN)/python -m lossless_workflow.report
 
 restore: $(READY) ## Take up results made elsewhere: pull them, accept what the present code would make, list the rest
