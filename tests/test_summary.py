@@ -86,7 +86,7 @@ def test_spread_seeds_and_what_has_not_settled(tmp_path):
     style = FigureStyle(size="column")
     figure = draw_summary(load_all(paths, *write_config(tmp_path)), style)
     accuracy = figure.axes[0]
-    assert accuracy.get_title(loc="left") == "mnist-lenet (MNIST), 1 to 2 seeds"
+    assert accuracy.get_title(loc="left") == "mnist-lenet, 1 to 2 seeds"  # a column has no room for more
     assert [label.get_text() for label in accuracy.get_yticklabels()] == ["FP32", "k = 1 †"]
     # FP32: 80 and 100 %, each 10 from their mean; k1 has one seed and no bar
     ((left, _), (right, _)) = accuracy.collections[0].get_segments()[0]

@@ -27,7 +27,7 @@ def draw_summary(experiments: tuple[Results, ...], style: FigureStyle) -> Figure
     title = f"All experiments, {captions.budget(experiments[0])}"
     notes = [note for results in experiments for note in captions.footnotes(results, named=True)]
     # In lines of text: each experiment's title, axis and precisions, and the notes.
-    lines = sum(3.4 + 1.15 * len(results.by_precision) for results in experiments) + 4 + 1.5 * len(notes)
+    lines = sum(3.4 + 1.15 * len(results.by_precision) for results in experiments) + 4 + (3 if style.narrow else 1.5) * len(notes)
     fitting = style.model_copy(update={"height": lines * 1.35 * style.font_size / 72})
     figure = new_figure(fitting, title, notes=notes)
     rows = figure.subplots(len(experiments), 2, squeeze=False, width_ratios=(3, 2))
@@ -44,8 +44,8 @@ def draw_summary(experiments: tuple[Results, ...], style: FigureStyle) -> Figure
         accuracy.xaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
         steps.set_xlim(left=0)
         steps.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=ROUND))
-        data = find(results.first.dataset).title
-        accuracy.set_title(f"{results.first.experiment} ({data}), {captions.number_of_seeds(results)}", loc="left")
+        data = "" if style.narrow else f" ({find(results.first.dataset).title})"
+        accuracy.set_title(f"{results.first.experiment}{data}, {captions.number_of_seeds(results)}", loc="left")
     rows[-1][0].set_xlabel("accuracy (%)")
     rows[-1][1].set_xlabel("time steps")
     spread = f" ({captions.DEVIATION})" if any(results.has_spread for results in experiments) else ""
