@@ -18,6 +18,9 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
 from projects import EXPERIMENT, PARTS, ROOT, edit, flip_a_bit, git, planned, restore, run
 
+from lossless_snn.errors import LosslessError
+from lossless_workflow.lock import locked_stages
+
 STAGE = "results@quick-digits-lenet"
 FOLDER = Path("results/quick/digits-lenet")
 SPIKING = FOLDER / "checkpoints/k1/seed0.snn.safetensors"
@@ -181,18 +184,45 @@ def test_a_damaged_object_in_the_cache_is_fetched_again(clone):
     assert contents(clone) == pulled
 
 
+LOCKED = "stages: {a: {cmd: b, deps: [{path: c}], outs: [{path: results, md5: " + 32 * "a" + ", size: 1}]}}"
+
+
+@pytest.mark.bad_input("logs and records")
 @pytest.mark.parametrize(
-    ("content", "line"),
+    ("content", "fault"),
     [
-        ("schema: '2.0'\n<<<<<<< HEAD\nstages: {}\n", "dvc.lock, line 3: not YAML; if a merge left it so"),
-        ("", "dvc.lock: names no stages"),
+        ("schema: '2.0'\n<<<<<<< HEAD\nstages: {}\n", r"not valid YAML: .* line 3, .*; if a merge left it so, `git .*"),
+        ("a: 2026-13-45", "not valid YAML: .*; if a merge left it so, `git .*"),
+        ("\xff", "no text in UTF-8 .*"),
+        ("", ".*; `git checkout dvc.lock`"),
+        ("- a", ".*; `git checkout dvc.lock`"),
+        ("stages: []", "stages: input should be a valid dictionary .*"),
+        ("stages: {a: []}", "stages.a: input should be .*"),
+        ("stages: {a: {cmd: b}}", "stages.a.deps: .*required.*"),
+        (LOCKED + "\nstages: {}", "not valid YAML: key 'stages' twice.*"),
+        (LOCKED.replace("outs: [", "outs: 5, x: ["), "stages.a.outs: input should be a valid list .*"),
+        (LOCKED.replace("md5: a", "md5: x"), "stages.a.outs.0.md5: string should match .*"),
+        (LOCKED.replace("results", "[b]"), "stages.a.outs.0.path: input should be a valid string .*"),
+        (LOCKED.replace("size: 1", "size: -1"), "stages.a.outs.0.size: input should be greater .*"),
+        (
+            LOCKED.replace("size: 1", "size: 1, nfiles: 2"),
+            "stages.a.outs.0: nfiles: of a folder, and of nothing else.*",
+        ),
+        (LOCKED.replace(", size", ".dir, size"), "stages.a.outs.0: nfiles: of a folder, and of nothing else.*"),
     ],
 )
-def test_a_lock_that_cannot_be_read_is_one_line(clone, content, line):
-    (clone / "dvc.lock").write_text(content)
-    for done in (pull(clone), run(clone, "python", "-m", "lossless_workflow.verify")):
+def test_a_lock_that_cannot_be_read_is_one_line(tmp_path, monkeypatch, content, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.lock").write_bytes(content.encode("latin-1"))
+    with pytest.raises(LosslessError, match=f"^dvc.lock: {fault}$"):
+        locked_stages()
+
+
+def test_the_commands_say_so(clone):
+    (clone / "dvc.lock").write_text("stages: {a: []}")
+    for command, done in (("restore", pull(clone)), ("verify", run(clone, "python", "-m", "lossless_workflow.verify"))):
         assert done.returncode == 1
-        assert done.stderr.startswith(line)
+        assert done.stderr.startswith(f"{command}: dvc.lock: stages.a: ")
         assert done.stderr.count("\n") == 1
 
 

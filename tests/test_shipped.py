@@ -87,9 +87,13 @@ def test_git_tracks_few_results_beside_the_store(clone):
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        (r"(path: results/paper/mnist-lenet/logs\n.*\n +md5: )\w", r"\g<1>x", "have no unaltered x"),
+        (r"(path: results/paper/mnist-lenet/logs\n.*\n +md5: )\w{9}", r"\g<1>123456789", "have no unaltered 123456789"),
         (r"(path: results/paper/mnist-lenet/logs\n(.*\n){2} +size: )\d", r"\g<1>77", "size or number of files is not"),
-        (r"(path: results/paper/mnist-lenet/tables/metrics.json\n.*\n +md5: )\w", r"\g<1>x", "digest or size is not"),
+        (
+            r"(path: results/paper/mnist-lenet/tables/metrics.json\n.*\n +md5: )\w{9}",
+            r"\g<1>123456789",
+            "digest or size is not",
+        ),
     ],
 )
 def test_an_altered_lock_is_a_fault(clone, old, new, fault):

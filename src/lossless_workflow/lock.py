@@ -2,15 +2,15 @@
 
 import configparser
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
+from pydantic import BaseModel, Field, NonNegativeInt, model_validator
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.digests import KnownDigests
+from lossless_snn.files.typed import read_yaml, validate
 from lossless_snn.provenance.records import Records
 
 LOCK = Path("dvc.lock")
@@ -19,17 +19,51 @@ _CACHE = Path(".dvc/cache")
 _UNVERSIONED = (".snn.safetensors", ".training", ".simulation")
 
 
+class _Output(BaseModel):
+    """A file, or a folder as a list of files."""
+
+    path: Annotated[str, Field(min_length=1)]
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
+    size: NonNegativeInt
+    nfiles: NonNegativeInt | None = None
+
+    @model_validator(mode="after")
+    def _counts_files(self) -> "_Output":
+        if self.md5.endswith(".dir") != (self.nfiles is not None):
+            raise ValueError("nfiles: of a folder, and of nothing else")
+        return self
+
+
+class _Stage(BaseModel):
+    """What one run of a stage left. What it depended on, DVC alone compares: `dvc status`."""
+
+    cmd: Any
+    deps: Annotated[list[Any], Field(min_length=1)]
+    outs: Annotated[list[_Output], Field(min_length=1)]
+
+
+class _Lock(BaseModel):
+    """dvc.lock."""
+
+    stages: dict[str, _Stage]
+
+
 def locked_stages() -> dict[str, Any]:
-    """The stages of dvc.lock by name, none without the file; a file that cannot be read ends the program."""
+    """The stages of dvc.lock by name, none without the file.
+
+    Raises:
+        LosslessError: The file cannot be read, or names anything but stages with their outputs.
+    """
     if not LOCK.is_file():
         return {}
     try:
-        content = yaml.safe_load(LOCK.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
-        sys.exit(f"{LOCK}{line}: not YAML; if a merge left it so, `git checkout --ours {LOCK}` or `--theirs`")
-    if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
-        sys.exit(f"{LOCK}: names no stages; `git checkout {LOCK}`")
+        content = read_yaml(LOCK)
+    except LosslessError as error:
+        raise LosslessError(f"{error}; if a merge left it so, `git checkout --ours {LOCK}` or `--theirs`") from None
+    try:
+        validate(_Lock, content, LOCK)
+    except LosslessError as error:
+        raise LosslessError(f"{error}; `git checkout {LOCK}`") from None
     return content["stages"]
 
 
@@ -44,7 +78,7 @@ def lock_faults(stages: Mapping[str, Any], known: KnownDigests) -> list[str]:
     return [
         fault
         for stage in stages.values()
-        for output in stage.get("outs", ())
+        for output in stage["outs"]
         for fault in (_folder_faults if output["md5"].endswith(".dir") else _file_faults)(
             output, folders, records, known
         )

@@ -49,7 +49,7 @@ def main(strict: bool, full: bool) -> None:
 
 def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
     """Folders of artifacts that are not here at all, and that dvc.lock does not name."""
-    named = {Path(output["path"]) for stage in stages.values() for output in stage.get("outs", ())}
+    named = {Path(output["path"]) for stage in stages.values() for output in stage["outs"]}
     folders = {Path(*Path(path).parts[:4]) for job in jobs if "experiment" in job.wildcards for path in job.outputs}
     return sorted(folder for folder in folders - named if not folder.exists())
 
