@@ -405,10 +405,10 @@ def test_an_archive_with_other_sources_is_a_fault(project):
     assert "not the sources with that fingerprint" in archive_fault("0" * 16, "lossless-snn convert")
 
 
-def test_another_checkouts_code_is_refused_by_the_names_of_both_folders(tmp_path, monkeypatch, command_line):
+def test_another_checkouts_code_is_refused_by_the_names_of_both_folders(project, tmp_path, command_line):
     (tmp_path / "src" / PACKAGE.name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    for arguments in (("verify",), ("record", TRAIN.as_json(), "convert", "--help")):
+    recorded = ("record", TRAIN.as_json(), "convert", "--help")
+    for arguments in (("verify",), ("equivalent", TRAIN.outputs[0]), recorded):
         message = command_line(*arguments)
         assert message.startswith(f"lossless-snn: {tmp_path}: the code that runs is that of {PACKAGE.parents[1]}; use ")
         assert "\n" not in message
@@ -499,12 +499,19 @@ def test_prune_removes_nothing_while_a_record_cannot_be_read(project, command_li
     assert used.exists()
 
 
+@pytest.mark.bad_input("logs and records")
 @pytest.mark.parametrize(
     ("place", "value"),
     [
         ("inputs", None),
         ("code", None),
+        ("code", "\n"),
         ("wildcards", "k1"),
+        ("wildcards", {}),
+        ("wildcards", {"budget": 1}),
+        ("wildcards", {"budget": "quick", "seed": 0}),
+        ("inputs", {DRAW.inputs[0]: {"sha256": 64 * "0", "size": -1}}),
+        ("inputs", {DRAW.inputs[0]: {"sha256": 64 * "0", "size": True}}),
         ("outputs", {DRAW.outputs[0]: {}}),
         ("seconds", 3.5),
     ],
@@ -516,6 +523,27 @@ def test_a_record_that_is_not_as_described_is_refused_in_one_line(project, comma
     assert [*verdicts(CHAIN)] == ["draw"]
     assert command_line("verify") == 1
     assert f"{DRAW.place}: {place}" in capsys.readouterr().out
+
+
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(("kind", "path"), [("inputs", DRAW.inputs[0]), ("outputs", DRAW.outputs[0])])
+def test_a_size_that_is_not_the_files_is_a_fault(project, kind, path):
+    record = Records()[DRAW.place]
+    size = record[kind][path]["size"]
+    record[kind][path]["size"] = size + 1
+    write_record(DRAW.place, record)
+    fault = f"{path}: {size:,} bytes, {size + 1:,} by its record"
+    assert verify()[0] == [f"{DRAW.outputs[0]}: {fault}"]
+    assert verdicts(CHAIN) == {"draw": ([fault], [])}
+
+
+@pytest.mark.bad_input("logs and records")
+def test_a_fault_is_one_line_whatever_it_quotes(project, command_line, capsys):
+    record = Records()[DRAW.place]
+    record["outputs"]["a\nb\x1b[31m"] = record["outputs"][DRAW.outputs[0]]
+    write_record(DRAW.place, record)
+    assert command_line("verify") == 1
+    assert r"a\nb\x1b[31m: missing" in capsys.readouterr().out.splitlines()
 
 
 def test_paths_may_be_absolute(project, command_line, capsys):

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 LONGEST_QUOTATION = 200
 # Beyond this a message is no line that anyone reads.
-_LONGEST_MESSAGE = 2000
+LONGEST_MESSAGE = 2000
 
 
 class LosslessError(Exception):
@@ -16,7 +16,7 @@ class LosslessError(Exception):
     """
 
     def __init__(self, message: object) -> None:
-        super().__init__(quoted(message, _LONGEST_MESSAGE))
+        super().__init__(quoted(message, LONGEST_MESSAGE))
 
 
 def quoted(text: object, most: int = LONGEST_QUOTATION) -> str:

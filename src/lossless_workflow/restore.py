@@ -21,7 +21,7 @@ from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.cli.commands.records.verify import full_option, strict_option
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
-from lossless_snn.errors import LosslessError
+from lossless_snn.errors import LONGEST_MESSAGE, LosslessError, quoted
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.files.progress import progress
 from lossless_snn.provenance.equivalence import Equivalences
@@ -75,13 +75,14 @@ class Outcome:
         if self.absent_data:
             # Snakemake takes fetching for a reason to run again everything that ever read the data.
             summary.append(f"raw data not here: {', '.join(self.absent_data)}; after an edit, `make restore` again")
-        return [
+        lines = [
             *self.left_out,
             *map(str, refused),
             *self.orphans,
             *(f"{name}: cannot be had; what is to be made anew from it will fail" for name in self.unavailable),
             "; ".join(summary),
         ]
+        return [quoted(line, LONGEST_MESSAGE) for line in lines]
 
 
 @click.command()

@@ -24,7 +24,7 @@ from .equivalence import Equivalence, subject, write_equivalence
 from .jobs import PROGRAM, Place
 from .recording import compared_versions
 from .records import recorded_job
-from .sources import present_code, unpack_sources
+from .sources import present_code, require_own_folder, unpack_sources
 from .verdicts import DATA
 
 RULE = "train"
@@ -47,8 +47,9 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
 
     Raises:
         LosslessError: The record is of no training, its sources or data cannot be had, one of the two fails, or
-            what they give differs in a single byte.
+            what they give differs in a single byte; or this process runs another folder's code.
     """
+    require_own_folder()
     job = recorded_job(record)
     if job.rule != RULE:
         raise LosslessError(f"{place}: no training; what else there is, is made again in minutes")

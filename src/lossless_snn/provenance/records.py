@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from ..errors import LosslessError
 from ..files.atomic import write_json
 from ..files.locks import locked
+from .code.fingerprint import DIGITS
 from .jobs import RESULTS, Job, Place
 from .sources import present_code
 
@@ -24,8 +25,19 @@ _MEND = "make what it belongs to again"
 class _File(BaseModel):
     """One file by its content."""
 
+    model_config = ConfigDict(strict=True)
+
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    size: int
+    size: NonNegativeInt
+
+
+class _Wildcards(BaseModel):
+    """What the job is for: its budget at the least, which says where the record is."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str]
+
+    budget: str
 
 
 class _Record(BaseModel):
@@ -34,10 +46,10 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rule: str
-    wildcards: dict[str, str]
+    wildcards: _Wildcards
     params: dict[str, Any]
     command: Annotated[str, Field(pattern="^lossless-snn ")]
-    code: str
+    code: Annotated[str, Field(pattern=f"^[0-9a-f]{{{DIGITS}}}$")]
     inputs: dict[str, _File]
     outputs: Annotated[dict[str, _File], Field(min_length=1)]
     arithmetic: str | None = None

@@ -133,7 +133,7 @@ def _judge_in_order(
         if record:
             verdict.follows = [path for path in job.inputs if path in made_anew]
             verdict.missing = [path for path in job.outputs if contents[path] is None]
-            verdict.damage = _altered_outputs(job, record, contents)
+            verdict.damage = [*_altered_outputs(job, record, contents), *_other_sizes(record, contents)]
             verdict.reasons = [
                 *_changed_definition(job, record, verdict.probed is not None),
                 *verdict.damage,
@@ -168,6 +168,13 @@ def _altered_outputs(job: Job, record: dict[str, Any], contents: Contents) -> li
     return [
         f"{path}: altered since it was made" for path, sha256 in known.items() if contents[path] not in (None, sha256)
     ]
+
+
+def _other_sizes(record: dict[str, Any], contents: Contents) -> Iterable[str]:
+    """Files that are as they were, of which the record has another size."""
+    for path, entry in {**record["inputs"], **record["outputs"]}.items():
+        if contents[path] == entry["sha256"] and (size := Path(path).stat().st_size) != entry["size"]:
+            yield f"{path}: {size:,} bytes, {entry['size']:,} by its record"
 
 
 def _other_inputs(job: Job, record: dict[str, Any], contents: Contents, state: Mapping[str, str | None]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..config.values import BudgetName
-from ..errors import LosslessError
+from ..errors import LONGEST_MESSAGE, LosslessError, quoted
 from ..files.digests import KnownDigests
 from .equivalence import Equivalences
 from .jobs import RESULTS, Job, Place
@@ -78,8 +78,9 @@ def verify(
 
 
 def report(faults: list[str], checked: str) -> str:
-    """What `verify` found, as lines for a person."""
-    return "\n".join([*faults, f"{len(faults) or 'No'} faults in {checked}"])
+    """What `verify` found, as lines for a person, one a fault whatever names it quotes."""
+    lines = [quoted(fault, LONGEST_MESSAGE) for fault in faults]
+    return "\n".join([*lines, f"{len(faults) or 'No'} faults in {checked}"])
 
 
 def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, Job]) -> list[str]:
