@@ -412,6 +412,26 @@ def test_several_pictures_in_a_file():
     assert_refused(encoded(image, "GIF", save_all=True, append_images=[other]), "not a picture in PNG or JPEG format")
 
 
+@pytest.mark.parametrize("behind", ["a picture", "half a picture", "text"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+@pytest.mark.bad_input("pictures")
+def test_what_follows_a_picture(format, behind):
+    """Decoders see the first one alone. Padding is nothing."""
+    picture = encoded(Image.fromarray(PIXELS), format)
+    more = {"a picture": picture, "half a picture": picture[: len(picture) // 2], "text": b"a note"}[behind]
+    assert_refused(
+        picture + more, rf"a damaged picture \(goes on for {len(more)} bytes after its end; store one picture"
+    )
+    read(picture + b"\0\0\r\n")
+
+
+@pytest.mark.bad_input("pictures")
+def test_many_small_chunks_take_time_by_their_number_alone():
+    """Each is looked at once: by the square of the size, this file would take minutes."""
+    pixels = zlib.compress(rows(PIXELS))
+    read(png(pixels, extra=300_000 * chunk(b"teSt", b"")))
+
+
 @pytest.mark.bad_input("pictures")
 def test_a_picture_that_declares_more_pixels_than_it_may_have():
     """Refused by its header: nothing is decompressed, whatever size the description gives."""

@@ -1,5 +1,6 @@
 """One picture file as an array: whole and unaltered, or refused in one line."""
 
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +27,10 @@ _ORIENTATION, _UPRIGHT = 0x0112, 1
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
+# JPEG, section B.1.1.3: markers, but those that stand alone within a scan; what is no marker there has a 0 behind it.
+_JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+_EOI = 0xD9
+
 
 def read_picture(content: bytes, shape: Shape, path: Path) -> np.ndarray:
     """The picture in a PNG or JPEG file.
@@ -33,8 +38,8 @@ def read_picture(content: bytes, shape: Shape, path: Path) -> np.ndarray:
     Taken as they are: grey where C = 1, RGB where C = 3. A palette's colours, and an alpha channel that is
     opaque everywhere, convert without loss. For the rest its owner has to decide, so it is refused: another
     size than that of `shape`, which is compared before anything is decompressed; another mode; transparent
-    pixels; an EXIF orientation other than 1; more than one picture in a file; and a file that is cut off or
-    damaged, also where decoders fill in what is missing.
+    pixels; an EXIF orientation other than 1; more than one picture in a file, also one behind the other; and a
+    file that is cut off or damaged, also where decoders fill in what is missing.
 
     Args:
         content: The bytes of the file.
@@ -101,7 +106,8 @@ def _check_png(content: bytes) -> None:
     position, kind, compressed = 8, b"", []
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, position)
-        data, check = content[position + 8 :][:length], content[position + 8 + length :][:4]
+        start, end = position + 8, position + 8 + length
+        data, check = content[start:end], content[end : end + 4]
         if zlib.crc32(kind + data).to_bytes(4, "big") != check:
             raise ValueError(f"chunk {kind!r} is cut off or has the wrong checksum")
         if kind == b"IHDR":
@@ -113,6 +119,7 @@ def _check_png(content: bytes) -> None:
     pixels = stream.decompress(b"".join(compressed), size + 1024)
     if not stream.eof or len(pixels) != size:
         raise ValueError("its pixels are cut off, or more than its size")
+    _check_end(content, position)
 
 
 def _png_size(header: bytes) -> int:
@@ -128,3 +135,22 @@ def _check_jpeg(content: bytes) -> None:
     import simplejpeg
 
     simplejpeg.decode_jpeg(content, "GRAY", strict=True)
+    _check_end(content, _jpeg_end(content))
+
+
+def _jpeg_end(content: bytes) -> int:
+    """Where a JPEG file's first picture ends: behind its marker EOI, which no segment and no scan has inside."""
+    position = 2  # behind SOI
+    while found := _JPEG_MARKER.search(content, position):
+        position = found.end()
+        if content[position - 1] == _EOI:
+            break
+        (length,) = struct.unpack_from(">H", content, position)
+        position += length
+    return position
+
+
+def _check_end(content: bytes, end: int) -> None:
+    """Raise ValueError where more than padding follows a picture: decoders pass over a second one."""
+    if content[end:].strip(b"\0\r\n"):
+        raise ValueError(f"goes on for {len(content) - end:,} bytes after its end; store one picture, and nothing else")
