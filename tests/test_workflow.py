@@ -287,6 +287,35 @@ def test_a_lock_that_no_process_holds_any_more_is_removed(tmp_path):
     assert (done.returncode, done.stderr, locks.exists()) == (0, "", False)
 
 
+def test_a_process_that_its_parent_has_not_buried_holds_no_lock(tmp_path):
+    """A job that outlives the Snakemake which started it keeps open what `make` reads."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ended:
+        process = psutil.Process(ended.pid)
+        entry = {"host": socket.gethostname(), "pid": ended.pid, "started": process.create_time()}
+        locks = lock(tmp_path, entry)
+        ended.stdin.close()
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        done = free_locks(tmp_path)
+    assert (done.returncode, done.stderr, locks.exists()) == (0, "", False)
+
+
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", "{}", "\0", "1e999", '{"host": 1, "pid": "x", "started": null}'),
+        *('{"host": "HERE", "pid": -5, "started": 0}', '{"host": "HERE", "pid": 9223372036854775807, "started": 0}'),
+    ],
+)
+def test_a_damaged_entry_holds_no_lock(tmp_path, content):
+    locks = lock(tmp_path, {})
+    (entry,) = (tmp_path / ".snakemake/lossless_snn/processes").iterdir()
+    entry.write_text(content.replace("HERE", socket.gethostname()))
+    done = free_locks(tmp_path)
+    assert (done.returncode, done.stderr, locks.exists()) == (0, "", False)
+
+
 def test_who_holds_a_lock_is_named(tmp_path):
     here = socket.gethostname()
     locks = lock(tmp_path, {"host": here, "pid": os.getpid(), "started": psutil.Process().create_time()})

@@ -5,7 +5,6 @@ here, by machine, number and start; who was killed is still entered, and lives n
 """
 
 import atexit
-import json
 import os
 import shutil
 import socket
@@ -14,12 +13,22 @@ from pathlib import Path
 
 import psutil
 
+from lossless_snn.errors import LosslessError
 from lossless_snn.files.atomic import write_json
+from lossless_snn.files.records import Positive, Record, read_json
 
 _ENTRIES = Path(".snakemake/lossless_snn/processes")
 _LOCKS = Path(".snakemake/locks")
 # Seconds that two readings of when a process started may differ, where the clock was set meanwhile.
 _TOLERANCE = 2
+
+
+class _Entry(Record):
+    """A process that runs, or ran, the project: its machine, number, and start in seconds since 1970."""
+
+    host: str
+    pid: Positive
+    started: float
 
 
 def enter(folder: Path) -> None:
@@ -40,10 +49,10 @@ def free_locks(program: str) -> None:
     """
     if not any(_LOCKS.glob("*.lock")):
         return
-    entries = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(_ENTRIES.glob("*.json"))}
-    living = [entry for entry in entries.values() if _may_live(entry)]
+    entries = {path: _read(path) for path in sorted(_ENTRIES.glob("*.json"))}
+    living = [entry for entry in entries.values() if entry and _may_live(entry)]
     if living:
-        holders = ", ".join(f"{entry['pid']} on {entry['host']}" for entry in living)
+        holders = ", ".join(f"{entry.pid} on {entry.host}" for entry in living)
         sys.exit(f"{program}: Snakemake is running here (process {holders}); wait for it, or end it")
     if not entries:
         sys.exit(
@@ -54,11 +63,23 @@ def free_locks(program: str) -> None:
     shutil.rmtree(_LOCKS)
 
 
-def _may_live(entry: dict) -> bool:
-    """Whether the process lives, or is on a machine of which that cannot be seen from here."""
-    if entry["host"] != socket.gethostname():
+def _read(path: Path) -> _Entry | None:
+    """An entry; None of a process that never came to write it, as where the machine went down."""
+    try:
+        return read_json(_Entry, path, "entered anew by the next run")
+    except LosslessError:
+        return None
+
+
+def _may_live(entry: _Entry) -> bool:
+    """Whether the process lives, or is on a machine of which that cannot be seen from here.
+
+    One that has ended, and whose parent has not heard of it, lives no more: a job of its own may keep that waiting.
+    """
+    if entry.host != socket.gethostname():
         return True
     try:
-        return abs(psutil.Process(entry["pid"]).create_time() - entry["started"]) <= _TOLERANCE
-    except psutil.NoSuchProcess:
+        process = psutil.Process(entry.pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - entry.started) <= _TOLERANCE
+    except (psutil.NoSuchProcess, OverflowError):
         return False
