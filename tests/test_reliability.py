@@ -80,6 +80,18 @@ def test_secrets_are_found_in_files_and_in_history(tmp_path, monkeypatch):
     assert sum("an access key of AWS" in line for line in found) == 2  # it came, and it went
 
 
+def test_what_cannot_be_compared_with_advisories_is_said_and_is_no_finding():
+    sound = {"name": "a", "version": "1", "vulns": []}
+    faulty = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]}
+    unknown = {"name": "c", "skip_reason": "not found"}
+    assert audit.vulnerabilities([sound]) == ([], [])
+    assert audit.vulnerabilities([sound, faulty]) == (["b 2: PYSEC-1, mended in ['3']"], [])
+    found, unchecked = audit.vulnerabilities([faulty, unknown])
+    assert (len(found), unchecked[0][:48]) == (1, "requirements.lock: advisories on 1 of 2 packages")
+    found, unchecked = audit.vulnerabilities([])
+    assert (found, unchecked[0][:45]) == ([], "requirements.lock: advisories on all packages")
+
+
 def test_every_locked_package_has_a_digest(tmp_path):
     assert list(audit.lock_faults([ROOT / lock for lock in audit.LOCKS])) == []
     (tmp_path / "a.lock").write_text("a==1 \\\n    --hash=sha256:00\nb==2\n", encoding="utf-8")

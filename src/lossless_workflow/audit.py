@@ -1,8 +1,10 @@
-"""`make audit`: what can be checked of the project's security; exit status 1 where something is found or unchecked.
+"""`make audit`: what can be checked of the project's security; exit status 1 where something is found.
 
 Checked are the code, by ruff's rules of security; the repository and its history, for secrets; the locks, which must
 name a digest of every file that is installed; and the packages that they name, against published advisories, where a
-service that has these can be reached. build/sbom.json lists the packages, as CycloneDX.
+service that has these can be reached. What could not be checked is said, and is no finding: a machine without network
+has as much of an answer as there is. With --complete it is one, for whoever relies on the answer being whole.
+build/sbom.json lists the packages, as CycloneDX.
 """
 
 import json
@@ -11,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lossless_snn.cli.reporting import reporting
 
@@ -29,14 +32,19 @@ SECRETS = {
 }
 
 
-def main(tools: Path) -> None:
-    """Print a line for each finding and each check; `tools` is the environment with the auditing programs."""
+def main(tools: Path, complete: bool) -> None:
+    """Print a line for each finding and each check; `tools` is the environment with the auditing programs.
+
+    The program ends with status 1 where there is a finding, or, where all has to be checked, something is not.
+    """
     found = [*code_faults(), *secrets(), *lock_faults(LOCKS)]
     write_bill(tools)
-    found += advisories(tools)
-    print(*found, sep="\n", end="\n" if found else "")
+    known, unchecked = advisories(tools)
+    found += known
+    for line in [*found, *(f"not checked: {line}" for line in unchecked)]:
+        print(line)
     print(f"audit: {len(found)} findings in the code, for secrets, in locks and advisories; packages are in {BILL}")
-    sys.exit(bool(found))
+    sys.exit(bool(found or (complete and unchecked)))
 
 
 def code_faults() -> list[str]:
@@ -71,18 +79,25 @@ def write_bill(tools: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def advisories(tools: Path) -> Iterator[str]:
-    """Vulnerabilities of locked packages, and what could not be compared with any advisory."""
+def advisories(tools: Path) -> tuple[list[str], list[str]]:
+    """Known vulnerabilities of locked packages, and what could not be compared with any advisory."""
     options = ["--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
     answer = _output([str(tools / "pip-audit"), "--requirement", str(LOCKS[0]), *options])
-    packages = json.loads(answer)["dependencies"] if answer.startswith("{") else []
+    return vulnerabilities(json.loads(answer)["dependencies"] if answer.startswith("{") else [])
+
+
+def vulnerabilities(packages: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """The same, of what pip-audit says of each package; of none where no service answered."""
+    found = [
+        f"{package['name']} {package['version']}: {advisory['id']}, mended in {advisory['fix_versions']}"
+        for package in packages
+        for advisory in package.get("vulns", ())
+    ]
     unknown = [package["name"] for package in packages if "skip_reason" in package]
-    if not packages or unknown:
-        count = f"{len(unknown)} of {len(packages)} packages" if packages else "no package"
-        yield f"{LOCKS[0]}: {count} not compared with advisories (unknown to the service, or it cannot be reached)"
-    for package in packages:
-        for advisory in package.get("vulns", ()):
-            yield f"{package['name']} {package['version']}: {advisory['id']}, mended in {advisory['fix_versions']}"
+    if packages and not unknown:
+        return found, []
+    count = f"{len(unknown)} of {len(packages)} packages" if packages else "all packages"
+    return found, [f"{LOCKS[0]}: advisories on {count} (unknown to the service, or it cannot be reached)"]
 
 
 def _output(command: list[str]) -> str:
@@ -91,4 +106,4 @@ def _output(command: list[str]) -> str:
 
 if __name__ == "__main__":
     with reporting("audit"):
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[-1]), "--complete" in sys.argv)
