@@ -4,13 +4,15 @@
 
     python tests/fuzzing.py npz -max_total_time=1800
 
-The rest of the words are libFuzzer's options; a folder among them is the corpus. Inputs that crash, or take more than
-10 seconds or 1 GiB, are written to the working folder. test_fuzzing.py runs the same functions on inputs by hypothesis.
+The rest of the words are libFuzzer's options; a folder among them is the corpus, which gets a sound file to begin with:
+from nothing, no run comes as far as a zip archive. Inputs that crash, or take more than 10 seconds or 1 GiB, are
+written to the working folder. test_fuzzing.py runs the same functions on inputs by hypothesis.
 """
 
 import io
 import json
 import os
+import pickle
 import struct
 import sys
 import tempfile
@@ -20,8 +22,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+
 from lossless_snn.checkpoints import Checkpoint
-from lossless_snn.checkpoints.published_npz import read_npz
+from lossless_snn.checkpoints.published_npz import read_npz, write_npz
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.config.settings import read_settings
 from lossless_snn.conversion import SpikingNetwork
@@ -33,6 +37,7 @@ from lossless_snn.datasets.pictures import read_picture
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.plain_pickle import read_plain
 from lossless_snn.files.typed import read_yaml, validate
+from lossless_snn.networks.graph import chain_graph, parameter_shapes
 from lossless_snn.networks.notation import parse
 from lossless_snn.runs import ann, certificate, history, neurons, noise, snn
 
@@ -128,6 +133,22 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+def sound(target: str) -> bytes:
+    """What the reader takes: an archive, the array in it, the pickle in that, plain values, a network's notation."""
+    if target == "notation":
+        return b"20C5-P2-3C3-500"
+    if target == "pickle":
+        return pickle.dumps({"data": np.zeros((2, 30), np.uint8), "labels": [3, 4]}, 2)
+    shapes = parameter_shapes(chain_graph(LAYERS))
+    write_npz({name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}, LAYERS, _FOLDER / "sound")
+    if target == "npz":
+        return (_FOLDER / "sound").read_bytes()
+    with zipfile.ZipFile(_FOLDER / "sound") as archive:
+        array = archive.read("params.npy")
+    (header,) = struct.unpack_from("<H", array, 8)
+    return array if target == "member" else array[10 + header :]
+
+
 def main() -> None:
     import atheris
 
@@ -136,6 +157,8 @@ def main() -> None:
         del sys.modules[name]
     with atheris.instrument_imports(include=["lossless_snn"]):
         target = import_module("fuzzing").TARGETS[sys.argv[1]]
+    for corpus in filter(os.path.isdir, sys.argv[2:]):
+        Path(corpus, "sound").write_bytes(sound(sys.argv[1]))
     bounds = ["-timeout=10", "-rss_limit_mb=2048", "-malloc_limit_mb=1024", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *bounds, *sys.argv[2:]], target)
     atheris.Fuzz()

@@ -7,9 +7,11 @@ import json
 import pickle
 import random
 import tracemalloc
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
+import fuzzing
 import numpy as np
 import pytest
 import test_run_files as run_files
@@ -169,6 +171,12 @@ FOUND = [
     ("experiment", b"a: !!python/object:os.system x"),
     ("experiment", b"\0"),
 ]
+
+
+@pytest.mark.parametrize("target", ["npz", "member", "objects", "pickle", "notation"])
+def test_runs_begin_with_what_the_readers_take(target, monkeypatch):
+    monkeypatch.setattr(fuzzing, "_refusing", nullcontext)
+    TARGETS[target](fuzzing.sound(target))
 
 
 @pytest.mark.bad_input("fuzzed")
