@@ -339,6 +339,7 @@ def test_a_changed_learning_rate(origin, tmp_path):
     assert contents(folder) == contents(origin)
 
 
+@pytest.mark.slow
 def test_branches_bring_their_own_results(clone):
     asked = ("--config", "budget=quick", "experiments=[digits-lenet]")
 
