@@ -272,6 +272,17 @@ def test_api_pages_have_what_modules_export(site):
     assert "Raises" in text
 
 
+def test_every_page_opens_and_fits_a_phone(site, browser):
+    width = 390
+    complaints, requests = [], []
+    page = open_page(browser, site / "index.html", complaints, requests, viewport={"width": width, "height": 900})
+    for path in sorted([*site.glob("*.html"), *site.glob("reference/*.html")]):
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+    assert complaints == []
+    assert all(request.startswith((site.as_uri(), "data:", "blob:")) for request in requests)
+
+
 def test_search_works_from_the_folder(site, browser):
     from playwright.sync_api import TimeoutError as TooLate
 
