@@ -106,14 +106,18 @@ def _counts(received: list[np.ndarray], spiking: SpikingLayer, layers: tuple[Lay
 def pooled(values: np.ndarray, node: Pooling, layer: Layer) -> np.ndarray:
     """The largest or the sum of each window of counts (N, C, H, W), which are not below 0; (N, C, H', W')."""
     windows = _windows(values, layer)
-    return windows.max(axis=(4, 5)) if node.pooling == "max" else windows.sum(axis=(4, 5))
+    whole = windows.max(axis=(4, 5)) if node.pooling == "max" else windows.sum(axis=(4, 5))
+    return whole.transpose(0, 3, 1, 2)
 
 
 def _windows(values: np.ndarray, layer: Layer) -> np.ndarray:
-    """Each window of (N, C, H, W), padded with zeros: a view (N, C, H', W', kh, kw)."""
-    padded = np.pad(values, ((0, 0), (0, 0), *layer.padding))
-    windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))
-    return windows[:, :, :: layer.stride[0], :: layer.stride[1]]
+    """Each window of (N, C, H, W), padded with zeros: a view (N, H', W', C, kh, kw).
+
+    Channels last is how products leave maps in memory: so padding copies what lies in a row.
+    """
+    padded = np.pad(values.transpose(0, 2, 3, 1), ((0, 0), *layer.padding, (0, 0)))
+    windows = sliding_window_view(padded, layer.kernel, axis=(1, 2))
+    return windows[:, :: layer.stride[0], :: layer.stride[1]]
 
 
 def weighted_sums(
@@ -129,16 +133,16 @@ def weighted_sums(
         magnitudes = np.abs(weight.astype(np.float64)).sum(axis=(2, 3)).reshape(layer.groups, -1, peak.shape[2])
         reach += (magnitudes * peak).sum(axis=2).max()
     exact = np.float64 if reach + summand < 2.0**52 else np.int64
-    return sum(
+    first, *others = (
         _convolution(values.astype(exact, copy=False), weight.astype(exact), layer)
         for values, weight, layer in zip(received, weights, layers, strict=True)
     )
+    return sum(others, first)
 
 
 def _convolution(values: np.ndarray, weight: np.ndarray, layer: Layer) -> np.ndarray:
     """Matrix products, one a group: (N, C, H, W) with (filters, C / groups, kh, kw) to (N, filters, H', W')."""
-    # (N, H', W', C, kh, kw): rows of inputs in the order of the weights.
-    windows = _windows(values, layer).transpose(0, 2, 3, 1, 4, 5)
-    inputs = windows.reshape(-1, layer.groups, prod(layer.weight_shape[1:])).transpose(1, 0, 2)
+    # Rows of inputs in the order of the weights.
+    inputs = _windows(values, layer).reshape(-1, layer.groups, prod(layer.weight_shape[1:])).transpose(1, 0, 2)
     total = inputs @ weight.reshape(layer.groups, -1, inputs.shape[2]).transpose(0, 2, 1)
     return total.transpose(1, 0, 2).reshape(len(values), *layer.out_shape[1:], -1).transpose(0, 3, 1, 2)
