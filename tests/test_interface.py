@@ -165,6 +165,8 @@ def test_what_a_run_shows_adds_up(tmp_path):
     labels[0] += 1
     assert run.accuracy(labels)[-1].item() == pytest.approx(2 / 3)
     assert repr(run).startswith("Run(3 images, 80 steps: 3 settled, ")
+    # 4 x 8 x 8 before max pooling, two layers of 4 x 4 x 4, two of 8 x 2 x 2.
+    assert repr(network) == "SpikingNetwork(Residual: 5 layers, 448 neurons)"
 
 
 def test_one_neuron_by_hand():

@@ -128,7 +128,7 @@ class SpikingLayer:
         return (self.grid_weight, *self.branches)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SpikingNetwork:
     """A spiking network that needs nothing of the ANN that it came from.
 
@@ -141,6 +141,11 @@ class SpikingNetwork:
     readout: np.ndarray
     metadata: SpikingMetadata | GraphMetadata
     readout_offset: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        of, graph = self.metadata, self.graph
+        title = of.source if isinstance(of, GraphMetadata) else f"{of.experiment} {of.precision}"
+        return f"SpikingNetwork({title}: {len(self.hidden)} layers, {graph.neuron_count:,} neurons)"
 
     @property
     def k(self) -> int | None:
