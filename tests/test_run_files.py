@@ -168,6 +168,13 @@ def refused(folder, name, message):
 
 
 JSON_FAULTS = [
+    ("ann.json", '"images": 3', '"images": 3, "images": 2', "truncated or not JSON .*'images' twice"),
+    (
+        "certificate.json",
+        '"mismatches_by_layer": {',
+        '"mismatches_by_layer": {"a\\n": 1, "a\\n": 1, ',
+        r".*'a\\n' twice",
+    ),
     ("ann.json", '"images": 3', '"images": -3', "images: .*greater than or equal to 1"),
     ("ann.json", '"images": 3', '"images": 11', "images 11, more than the test set's 10"),
     ("ann.json", '"images": 3', '"images": true', "images: .*valid integer"),
@@ -199,6 +206,12 @@ JSON_FAULTS = [
     ("certificate.json", '"images_not_settled": 1', '"images_not_settled": 4', "than the 3 images"),
 ]
 TABLE_FAULTS = [
+    ("history.csv", "train_loss", "epoch", "no column train_loss"),
+    ("history.csv", "validation_accuracy\n", "validation_accuracy,epoch\n", "column epoch twice"),
+    ("noise.csv", "1.0,0,3,", "0.0,0,3,", r"0.0, 0 twice"),
+    ("noise.csv", "1.0,0,3,", "1.0,0,4,", "images 3 and 4, of one test"),
+    ("neurons.csv", "31.0,2,1.0", "31.0,3,1.0", "images 2 and 3, of one test"),
+    ("neurons.csv", "31.0,2,1.0", "31.0,2,0.5", "ann_accuracy 1.0 and 0.5, of one test"),
     ("history.csv", "0.75", "nan", "line 2: train_accuracy: .*found 'nan'"),
     ("history.csv", "0.75", "1.75", "line 2: train_accuracy: "),
     ("history.csv", "2,1e-05", "3,1e-05", "epochs are not 1, 2, ..."),

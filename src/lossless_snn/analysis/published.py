@@ -42,13 +42,8 @@ def read_published(path: str | Path = PUBLISHED) -> tuple[PublishedRow, ...]:
             out of its bounds, or a network is there twice.
     """
     path = configured(path)
-    rows = read_csv(PublishedRow, path, "the published values belong there, or where --published says")
-    seen = set()
-    for row in rows:
-        if (row.experiment, row.precision) in seen:
-            raise LosslessError(f"{path}: {row.experiment}, {row.precision} twice")
-        seen.add((row.experiment, row.precision))
-    return rows
+    missing = "the published values belong there, or where --published says"
+    return read_csv(PublishedRow, path, missing, key=("experiment", "precision"))
 
 
 def published_experiments(path: str | Path = PUBLISHED) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import LosslessError
+from ..errors import LosslessError, quoted
 from .atomic import replacing
 from .reading import read_text
 from .typed import validate
@@ -61,7 +61,7 @@ def read_json(model: type[Row], path: Path, missing: str) -> Row:
     infinity), or has other content; `missing` says what to do where there is none.
     """
     try:
-        content = json.loads(read_text(path, missing), parse_constant=_refuse)
+        content = json.loads(read_text(path, missing), parse_constant=_refuse, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
         raise LosslessError(f"{path}: truncated or not JSON ({error}); make it again") from None
     return validate(model, content, path)
@@ -69,6 +69,14 @@ def read_json(model: type[Row], path: Path, missing: str) -> Row:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"'{next(quoted(name, 50) for name in names if names.count(name) > 1)}' twice")
+    return content
 
 
 def write_csv(path: str | Path, model: type[Row], rows: Iterable[Row]) -> None:
@@ -81,11 +89,20 @@ def write_csv(path: str | Path, model: type[Row], rows: Iterable[Row]) -> None:
         partial.write_text(text.getvalue(), encoding="utf-8", newline="")
 
 
-def read_csv(model: type[Row], path: Path, missing: str) -> tuple[Row, ...]:
+def read_csv(
+    model: type[Row], path: Path, missing: str, *, key: Sequence[str] = (), shared: Sequence[str] = ()
+) -> tuple[Row, ...]:
     """The rows of a CSV file, one at the least.
 
-    Raises LosslessError where the file cannot be read, lacks a column, or has a row of other
-    content; `missing` says what to do where there is none.
+    Args:
+        model: What a row is.
+        path: The file.
+        missing: What to do where there is none.
+        key: Fields that no two rows have alike, if any.
+        shared: Fields that all rows have alike.
+
+    Raises:
+        LosslessError: The file cannot be read, lacks a column or has it twice, or has a row of other content.
     """
     try:
         lines = list(csv.reader(StringIO(read_text(path, missing), newline=""), strict=True))
@@ -96,9 +113,27 @@ def read_csv(model: type[Row], path: Path, missing: str) -> tuple[Row, ...]:
     heading, *rows = lines
     if absent := [name for name in model.model_fields if name not in heading]:
         raise LosslessError(f"{path}: no column {', '.join(absent)}; make it again")
+    if repeated := [name for name in model.model_fields if heading.count(name) > 1]:
+        raise LosslessError(f"{path}: column {', '.join(repeated)} twice; make it again")
     if not rows:
         raise LosslessError(f"{path}: no rows; make it again")
-    return tuple(_row(model, heading, cells, f"{path}: line {number}") for number, cells in enumerate(rows, 2))
+    read = tuple(_row(model, heading, cells, f"{path}: line {number}") for number, cells in enumerate(rows, 2))
+    seen = set()
+    for row in read if key else ():
+        named = tuple(getattr(row, name) for name in key)
+        if named in seen:
+            raise LosslessError(f"{path}: {', '.join(map(str, named))} twice; make it again")
+        seen.add(named)
+    check_shared(read, shared, path)
+    return read
+
+
+def check_shared(rows: Sequence[Record], names: Iterable[str], source: str | Path) -> None:
+    """Raise LosslessError, naming `source`, unless all rows have the same in the fields of these names."""
+    for name in names:
+        if len(found := {getattr(row, name): None for row in rows}) > 1:
+            first, second, *_ = found
+            raise LosslessError(f"{source}: {name} {first} and {second}, of one test; make it again")
 
 
 def _row(model: type[Row], heading: Sequence[str], cells: Sequence[str], where: str) -> Row:

@@ -7,9 +7,10 @@ from typing import Literal
 import pandas as pd
 
 from ..errors import LosslessError
-from ..files.records import Amount, Natural, Positive, Record, Share, described, read_csv, write_csv
+from ..files.records import Amount, Natural, Positive, Record, Share, check_shared, described, read_csv, write_csv
 
 FILE = "certified.csv"
+_OF_IMPLEMENTATION = ("code", "images", "images_active", "neurons_compared", "ann_accuracy")
 
 
 class CertifiedRecord(Record):
@@ -45,6 +46,8 @@ def read_rows(path: Path) -> tuple[CertifiedRecord, ...]:
     expected = [(name, step) for name in names for step in range(1, steps + 1)]
     if rest or [(row.implementation, row.time_step) for row in rows] != expected:
         raise LosslessError(f"{path}: not one row for each implementation and time step; make it again")
+    for start in range(0, len(rows), steps):
+        check_shared(rows[start : start + steps], _OF_IMPLEMENTATION, path)
     return rows
 
 

@@ -46,7 +46,8 @@ def read_neurons(path: Path) -> pd.DataFrame:
 
     Raises LosslessError where it is missing or malformed.
     """
-    rows = read_csv(NeuronRecord, path, "make it by lossless-snn compare-neurons")
+    shared = ("images", "ann_accuracy", "unquantised_accuracy")
+    rows = read_csv(NeuronRecord, path, "make it by lossless-snn compare-neurons", shared=shared)
     steps = max(row.time_step for row in rows)
     expected = [(neuron, step) for neuron in NEURONS for step in range(1, steps + 1)] if steps <= len(rows) else None
     if [(row.neuron, row.time_step) for row in rows] != expected:

@@ -24,4 +24,5 @@ def write(path: Path, tests: Iterable[NoiseRecord]) -> None:
 
 def read(path: Path) -> tuple[NoiseRecord, ...]:
     """Read noise.csv; raises LosslessError where it is missing or malformed."""
-    return read_csv(NoiseRecord, path, f"make it with `lossless-snn noise CHECKPOINT --out {path}`")
+    missing = f"make it with `lossless-snn noise CHECKPOINT --out {path}`"
+    return read_csv(NoiseRecord, path, missing, key=("ratio", "noise_seed"), shared=("images",))

@@ -32,4 +32,5 @@ def write(path: Path, rows: Iterable[WidthRecord]) -> None:
 
 def read_widths(path: Path) -> tuple[WidthRecord, ...]:
     """The rows of widths.csv; raises LosslessError where it is missing or malformed."""
-    return read_csv(WidthRecord, path, "make it by lossless-snn widths")
+    key, shared = ("weight_bits", "membrane_bits", "overflow"), ("images", "full_accuracy", "neurons_compared")
+    return read_csv(WidthRecord, path, "make it by lossless-snn widths", key=key, shared=shared)
