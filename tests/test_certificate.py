@@ -168,6 +168,8 @@ def test_a_certificate_says_which_networks_it_is_of(converted, trained, command_
     for folder, options in (("alone", ()), ("bound", ("--against", trained))):
         arguments = ("simulate", converted, "--logs", tmp_path / folder, "--limit", "20", *options)
         assert command_line(*arguments) == 0
+        said = capsys.readouterr().out
+        assert said.endswith("on SNN's own grid; --against CHECKPOINT compares that, too\n") == (folder == "alone")
         logs[folder] = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
     alone, bound = (json.loads(logs[folder].pop("certificate.json")) for folder in ("alone", "bound"))
     assert logs["alone"] == logs["bound"]
@@ -175,7 +177,6 @@ def test_a_certificate_says_which_networks_it_is_of(converted, trained, command_
     assert bound["checkpoint_sha256"] == hashlib.sha256(trained.read_bytes()).hexdigest()
     assert bound["bound_to_checkpoint"] is True
     assert alone == bound | {"bound_to_checkpoint": False}
-    capsys.readouterr()
     assert command_line("certify", converted, "--against", trained) == 0
     assert f"{converted}: the conversion of {trained} (SHA-256 {bound['checkpoint_sha256']})" in capsys.readouterr().out
 

@@ -65,4 +65,5 @@ def command(snn, logs, against, steps, batch_size, limit, local, as_json, **exec
         f"{snn}: {record.accuracy:.2%} of {record.images} test images predicted right after {steps} steps, "
         f"{record.settled_images} settled; {proof.mismatches_in_settled_images} neurons of "
         f"{proof.neurons_compared:,} differ from the ANN's"
+        + ("" if proof.bound_to_checkpoint else " on SNN's own grid; --against CHECKPOINT compares that, too")
     )
