@@ -130,3 +130,13 @@ def test_a_clone_has_the_bytes_that_were_committed_whatever_git_converts(tmp_pat
     hashed = [*git, "hash-object", "--no-filters", "--stdin-paths"]
     found = subprocess.run(hashed, cwd=tmp_path / "clone", input=names, check=True, capture_output=True)
     assert found.stdout.decode().split() == [entry.split()[1] for entry, _ in entries]
+
+
+def test_links_in_place_of_folders_leave_the_tree_clean(tmp_path):
+    """Data sets and environments may lie elsewhere."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in ("data", ".venv", ".venv-peers", ".snakemake", "site", "build", "dvc_plots"):
+        (tmp_path / name).symlink_to(tmp_path.parent)
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert status.stdout == "?? .gitignore\n"
