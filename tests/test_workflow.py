@@ -491,3 +491,13 @@ def test_ours_beside_published_logs_step_by_step(repository):
     assert [(row["quantity"], row["time_step"]) for row in differing] == [("accuracy", "1")]
     assert float(differing[0]["difference"]) == pytest.approx(1 / 500)
     assert planned(repository, target) == set()
+
+
+def test_the_results_by_neurobench_s_names_on_request(repository):
+    target = RESULTS / "logs/k1/seed0/neurobench.json"
+    assert planned(repository, str(target)) == jobs("Name the results as NeuroBench does at", "k1")
+    made = snakemake(repository, str(target))
+    assert made.returncode == 0, made.stderr
+    theirs, ours = (json.loads((repository / path).read_text()) for path in (target, target.with_name("snn.json")))
+    assert theirs["ClassificationAccuracy"] == ours["accuracy"]
+    assert theirs["SynapticOperations"]["Effective_ACs"] == ours["operations_per_image"]

@@ -33,3 +33,29 @@ rule simulate:
     shell:
         "lossless-snn record {params.job:q} simulate {input.spiking} --against {input.checkpoint}"
         " --logs {params.folder} {params.options} --threads {settings.threads.simulate} 2>&1 | tee -a {log}"
+
+
+# The same results by NeuroBench's names: made when asked for by path.
+rule neurobench:
+    input:
+        data_files,
+        spiking=SPIKING,
+        snn=LOGS + "/snn.json",
+    output:
+        LOGS + "/neurobench.json",
+    log:
+        JOB_LOG % "neurobench",
+    wildcard_constraints:
+        precision="k[0-9]+",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        **recorded("neurobench", dataset=dataset),
+        folder=subpath(output[0], parent=True),
+    message:
+        "Name the results as NeuroBench does at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"
+    shell:
+        "lossless-snn record {params.job:q} neurobench {input.spiking} --logs {params.folder} --out {output}"
+        " >> {log} 2>&1"
