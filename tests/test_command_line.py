@@ -57,6 +57,14 @@ def test_what_make_calls_explains_itself_and_refuses_what_it_does_not_know(modul
     assert "No such option '--ful'" in refused.output
 
 
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize("option", ["--threads", "--jobs"])
+def test_trainings_take_no_more_than_a_machine_has(option):
+    refused = CliRunner().invoke(trainings.main, [option, "1000000"])
+    assert refused.exit_code == 2
+    assert "1000000 is not in the range 1<=x<=" in refused.output
+
+
 def test_likely_names_are_suggested_and_unlikely_ones_are_not():
     assert did_you_mean("sop", ["sops", "noise"]) == "; did you mean 'sops'?"
     assert did_you_mean("FP32", ["k1", "fp32"]) == "; did you mean 'fp32'?"
