@@ -131,14 +131,14 @@ def test_what_was_not_trained_is_said(made):
 
 
 def test_ours_stand_beside_published_with_spread_and_marks(made):
-    made("paper", "first", "fp32,,0.9,0.001,,,,,,", "k1,False,0.9125,0.002,0.912,0.0021,12.5,0.7,7,2000000")
+    made("paper", "first", "fp32,,0.9,0.001,,,,,,", "k1,False,0.9125,0.002,0.912,0.0021,12.6667,0.7,7,2000000")
     assert table_rows() == [
         [
             "first",
             "FP32<br>k = 1 †",
             "90.00 ± 0.10<br>91.25 ± 0.20 / 91.20 ± 0.21",
             "90.12<br>91.00",
-            "–<br>12.5 ± 0.7 (13)",
+            "–<br>12.7 ± 0.7 (13)",
             "–<br>7 of 2 M",
         ]
     ]

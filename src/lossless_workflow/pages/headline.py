@@ -33,7 +33,12 @@ def headline_table() -> str:
     if MARK in table:
         notes.append(
             f"{MARK}: some images still spike at the last of the published number of time steps; neurons differ in "
-            "these images alone (where accuracies differ: ANN / SNN)."
+            "these images alone."
+        )
+    if " / " in table.replace(_HARD_SPACE, " "):
+        notes.append(
+            "ANN / SNN: where they differ, images still spike, or a threshold was moved by a millionth of itself when "
+            "it became an integer (docs/lossless.md)."
         )
     return f"{table}\n\n{' '.join(notes)}\n" if notes else f"{table}\n"
 
@@ -144,7 +149,7 @@ def _steps(theirs: Row, own: Row | None) -> str:
     if own is None:
         return f"{ABSENT} ({theirs['time_steps']})"
     spread = f" ± {float(own['time_steps_std']):.1f}" if own["time_steps_std"] else ""
-    return f"{float(own['time_steps']):g}{spread} ({theirs['time_steps']})"
+    return f"{round(float(own['time_steps']), 1):g}{spread} ({theirs['time_steps']})"
 
 
 def _differing(own: Row | None, millions: bool = True) -> str:
