@@ -168,14 +168,32 @@ def test_without_resume_training_starts_again(uninterrupted, command_line, tmp_p
     assert bytes_of(out) == bytes_of(uninterrupted("--epochs", "2"))
 
 
-def test_what_a_processor_is_told_to_be_decides_bits(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+        ("DNNL_MAX_CPU_ISA", "AVX2"),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+        ("MKL_CBWR", "COMPATIBLE"),
+    ],
+)
+def test_what_a_processor_is_told_to_be_decides_bits(monkeypatch, name, value):
     """See docs/numerics.md: oneDNN told to do without AVX-512 gave another checkpoint."""
     cpu = torch.device("cpu")
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.delenv(name, raising=False)
     plain = states.decides_bits(cpu, 1)
     assert states.decides_bits(cpu, 1) == plain != states.decides_bits(cpu, 2)
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setenv(name, value)
     assert states.decides_bits(cpu, 1) != plain
+
+
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize("seed", [2**63, 2**64, -1])
+def test_a_seed_that_no_generator_takes(command_line, tmp_path, capsys, seed):
+    out = tmp_path / "k1.safetensors"
+    assert command_line("train", "digits-lenet", "--precision", "k1", "--seed", str(seed), "--out", out) == 2
+    assert f"{seed} is not in the range 0<=x<=9223372036854775807" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("change", [("--seed", "1"), ("--precision", "k2"), ("--epochs", "3"), ("--budget", "paper")])

@@ -63,7 +63,8 @@ MOST_THREADS = max(64, os.cpu_count() or 1)
 ThreadCount = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 # What NumPy's and PyTorch's generators take, both.
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MOST_SEED = 2**63 - 1
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 WeightBits = Annotated[int, Field(ge=2, le=24)]
 """Its sign included."""

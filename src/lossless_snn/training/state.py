@@ -17,6 +17,11 @@ from ..networks.quantised import QuantisedNetwork
 from ..runs.history import EpochRecord
 
 KIND = "training state"
+# Environment variables by which the libraries that calculate use other instructions, or less precision.
+_PROCESSOR_SETTINGS = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"),
+    *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+)
 
 
 class Optimiser(Protocol):
@@ -32,9 +37,9 @@ class Optimiser(Protocol):
 def decides_bits(device: torch.device, threads: int) -> dict[str, Any]:
     """What the bits of a training depend on beside its identity: another one of these gives other bits."""
     processor = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    # oneDNN, which convolves, asks the processor itself, unless it is told what to make of it.
-    if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
-        processor += f", {limit} for oneDNN"
+    # oneDNN, which convolves, and MKL ask the processor themselves, unless they are told what to make of it.
+    told = [f"{name}={os.environ[name]}" for name in _PROCESSOR_SETTINGS if os.environ.get(name)]
+    processor = ", ".join([processor, *told])
     return {
         "device": device.type,
         "threads": threads,

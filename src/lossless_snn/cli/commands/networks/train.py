@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ....config.parameters import training_recipe
+from ....config.values import MOST_SEED
 from ....provenance.code.entries import command_code
 from ....training.training import Job, train
 from ...options import budget_option, device_option, experiments, local_option, precision_option, threads_option
@@ -13,7 +14,7 @@ from ...options import budget_option, device_option, experiments, local_option, 
 @click.command()
 @click.argument("experiment", shell_complete=experiments)
 @precision_option
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first weights and of the batches.")
+@click.option("--seed", type=click.IntRange(0, MOST_SEED), default=0, help="Of the first weights and of the batches.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Checkpoint to write.")
 @budget_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs in place of the budget's.")

@@ -5,6 +5,7 @@ import click
 from ....analysis import planning
 from ....config.costs import read_costs
 from ....config.settings import read_settings
+from ....config.values import MOST_SEED
 from ....provenance.circumstances import measured
 from ...options import budget_option, check_precision, experiments
 
@@ -21,7 +22,7 @@ from ...options import budget_option, check_precision, experiments
     help="Those of configuration if none is given.",
 )
 @click.option(
-    "--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Those of the budget if none is given."
+    "--seed", "seeds", multiple=True, type=click.IntRange(0, MOST_SEED), help="Those of the budget if none is given."
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="That of configuration if not given.")
 def command(names, budget, precisions, seeds, device) -> None:
