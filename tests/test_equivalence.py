@@ -1,6 +1,5 @@
 """Equivalence by evidence: probes of a real training by other code, and what is accepted through them."""
 
-import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -90,6 +89,9 @@ def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(fold
     assert not Path("results/quick/tiny/equivalences.json").exists()
 
 
+A, B, C, D, E, F, Z = (letter * 16 for letter in "abcdef9")
+
+
 def job(code: str, seed: str = "0", recipe: str = "published", precision: str = "k1") -> Job:
     wildcards = {"budget": "quick", "experiment": "tiny", "precision": precision, "seed": seed}
     return Job.described("train", wildcards, {"recipe": recipe}, code, [], [CHECKPOINT], "lossless-snn train tiny")
@@ -105,11 +107,11 @@ def equivalence(*codes: str, epochs: int = 2, of: Job | None = None, **extent: i
 @pytest.fixture
 def chained(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    equivalence("a", "b", epochs=5)
-    equivalence("c", "b", epochs=3)
-    equivalence("c", "d", epochs=4)
-    equivalence("a", "e", of=job("e", precision="k2"))
-    equivalence("d", "f", epochs=6, images=200)
+    equivalence(A, B, epochs=5)
+    equivalence(C, B, epochs=3)
+    equivalence(C, D, epochs=4)
+    equivalence(A, E, of=job(E, precision="k2"))
+    equivalence(D, F, epochs=6, images=200)
 
 
 def test_a_probe_may_train_on_fewer_images(folder, command_line, capsys):
@@ -124,15 +126,15 @@ def test_a_probe_may_train_on_fewer_images(folder, command_line, capsys):
 @pytest.mark.parametrize(
     ("recorded", "present", "expected"),
     [
-        ("a", job("b"), "by a probe of 5 epochs, not by identity (a = b)"),
-        ("b", job("a", seed="7"), "by a probe of 5 epochs, not by identity (b = a)"),
-        ("a", job("d"), "by a probe of 3 epochs, not by identity (a = b = c = d)"),
-        ("a", job("e", precision="k2"), "by a probe of 2 epochs, not by identity (a = e)"),
-        ("a", job("f"), "by a probe of 3 epochs of 200 images, not by identity (a = b = c = d = f)"),
-        ("a", job("e"), "None"),
-        ("a", job("b", precision="k2"), "None"),
-        ("a", job("b", recipe="another"), "None"),
-        ("z", job("b"), "None"),
+        (A, job(B), f"by a probe of 5 epochs, not by identity ({A} = {B})"),
+        (B, job(A, seed="7"), f"by a probe of 5 epochs, not by identity ({B} = {A})"),
+        (A, job(D), f"by a probe of 3 epochs, not by identity ({A} = {B} = {C} = {D})"),
+        (A, job(E, precision="k2"), f"by a probe of 2 epochs, not by identity ({A} = {E})"),
+        (A, job(F), f"by a probe of 3 epochs of 200 images, not by identity ({A} = {B} = {C} = {D} = {F})"),
+        (A, job(E), "None"),
+        (A, job(B, precision="k2"), "None"),
+        (A, job(B, recipe="another"), "None"),
+        (Z, job(B), "None"),
     ],
 )
 def test_chains_of_equivalences_lead_from_one_code_to_another_of_the_same_job(chained, recorded, present, expected):
@@ -141,22 +143,22 @@ def test_chains_of_equivalences_lead_from_one_code_to_another_of_the_same_job(ch
 
 def test_what_a_probe_does_not_show_is_refused_still(chained):
     digest = {"sha256": "0" * 64, "size": 1}
-    record = {"rule": "train", "wildcards": job("a").wildcards, "params": {"recipe": "published"}, "code": "a"}
+    record = {"rule": "train", "wildcards": job(A).wildcards, "params": {"recipe": "published"}, "code": A}
     record |= {"command": "lossless-snn train tiny", "inputs": {}, "outputs": {CHECKPOINT: digest}, "versions": {}}
-    write_record(job("a").place, record)
-    (accepted,) = judge([job("d")], Contents(), Records(), Equivalences())
+    write_record(job(A).place, record)
+    (accepted,) = judge([job(D)], Contents(), Records(), Equivalences())
     assert accepted.accepted
-    assert by_probe([accepted]) == ["1 jobs accepted by a probe of 3 epochs, not by identity (a = b = c = d)"]
-    (strict,) = judge([job("d")], Contents(), Records())
-    assert strict.reasons == ["made by other code (a, now d)"]
+    assert by_probe([accepted]) == [f"1 jobs accepted by a probe of 3 epochs, not by identity ({A} = {B} = {C} = {D})"]
+    (strict,) = judge([job(D)], Contents(), Records())
+    assert strict.reasons == [f"made by other code ({A}, now {D})"]
     Path(CHECKPOINT).parent.mkdir(parents=True)
     Path(CHECKPOINT).write_text("altered", encoding="utf-8")
-    (altered,) = judge([job("d")], Contents(), Records(), Equivalences())
+    (altered,) = judge([job(D)], Contents(), Records(), Equivalences())
     assert altered.reasons == [f"{CHECKPOINT}: altered since it was made"]
 
 
 def test_a_new_probe_takes_the_place_of_an_older_one(chained):
-    equivalence("b", "a", epochs=9)
+    equivalence(B, A, epochs=9)
     path = Path("results/quick/tiny/equivalences.json")
     assert sorted(one.probe["epochs"] for one in read_equivalences(path)) == [2, 3, 4, 6, 9]
 
@@ -189,8 +191,7 @@ def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path
     monkeypatch.chdir(tmp_path)
     assert recipes
     for budget, recipe in recipes.items():
-        content = experiment_file(json.loads(json.dumps(recipe)), budget, precision)
-        Path("config/experiments/probe.yaml").write_text(json.dumps(content), encoding="utf-8")
+        Path("config/experiments/probe.yaml").write_text(experiment_file(recipe, budget, precision), encoding="utf-8")
         assert training_recipe("probe", budget, precision) == recipe
 
 

@@ -93,8 +93,8 @@ def probe_command(record: Mapping[str, Any], epochs: int) -> str:
     return shlex.join([*(word for word in words if word != "--resume"), "--epochs", str(epochs)])
 
 
-def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> dict[str, Any]:
-    """An experiment with this recipe, without any key that some version of the code may not know and it can do without.
+def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> str:
+    """The file of an experiment with this recipe, without keys that it can do without, and some version may not know.
 
     Args:
         recipe: A training's parameter, as recorded.
@@ -114,17 +114,18 @@ def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> d
     if recipe["augmentation"] is not None:
         training["augmentation"] = recipe["augmentation"]
     network = {name: recipe[name] for name in ("dataset", "network", "padding")}
-    return {**network, "training": training, "simulation": {"steps": 1, "batch_size": 1}}
+    content = {**network, "training": training, "simulation": {"steps": 1, "batch_size": 1}}
+    # By way of JSON nothing stands in two places, to which YAML would give a name, which no version reads.
+    return yaml.safe_dump(json.loads(json.dumps(content)))
 
 
 def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, images: int | None) -> dict[str, str]:
     """Digests of what a training gives by these sources, in an empty project in `folder`."""
     experiment, wildcards = record["wildcards"]["experiment"], record["wildcards"]
     recipe = record["params"]["recipe"] | ({} if images is None else {"train_images": images})
-    configuration = experiment_file(recipe, wildcards["budget"], wildcards["precision"])
     path = folder / "config" / "experiments" / f"{experiment}.yaml"
     path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    path.write_text(experiment_file(recipe, wildcards["budget"], wildcards["precision"]), encoding="utf-8")
     if (descriptions := Path("config/datasets")).is_dir():
         shutil.copytree(descriptions, folder / descriptions)
     words = shlex.split(command)
