@@ -101,8 +101,11 @@ def test_our_recipe_is_named_as_ours(tmp_path):
     path = write_run(tmp_path / "mnist-lenet" / "logs", "k0", 0, *[{"budget": "fast"}] * 2)
     experiments = load_all([path], *write_config(tmp_path))
     assert "fast budget (4 epochs of 600 images; our recipe (fast), not the published one)" in readable(experiments)
-    title = draw_summary(experiments, FigureStyle()).get_suptitle()
-    assert title == "All experiments, fast budget (our recipe, not the published one)"
+    figure = draw_summary(experiments, FigureStyle())
+    assert figure.get_suptitle() == "All experiments\nfast budget (our recipe, not the published one)"
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert not legend.get_window_extent().overlaps(figure._suptitle.get_window_extent())
 
 
 def test_budgets_are_not_mixed(tmp_path, runs):

@@ -24,13 +24,12 @@ def draw_summary(experiments: tuple[Results, ...], style: FigureStyle) -> Figure
 
     The style's width counts; the height is what so many rows need. Bars are standard deviations over the seeds.
     """
-    title = f"All experiments, {captions.budget(experiments[0])}"
     notes = [note for results in experiments for note in captions.footnotes(results, named=True)]
     # In lines of text: each experiment's title, axis and precisions, and the notes.
     lines = sum(3.4 + 1.15 * len(results.by_precision) for results in experiments) + 4
     lines += (3 if style.narrow else 1.5) * len(notes)
     fitting = style.model_copy(update={"height": lines * 1.35 * style.font_size / 72})
-    figure = new_figure(fitting, title, notes=notes)
+    figure = new_figure(fitting, "All experiments", captions.budget(experiments[0]), notes)
     rows = figure.subplots(len(experiments), 2, squeeze=False, width_ratios=(3, 2))
     for (accuracy, steps), results in zip(rows, experiments, strict=True):
         table = results.by_precision
