@@ -2,10 +2,12 @@
 
 import configparser
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, Field, NonNegativeInt, model_validator
 
 from lossless_snn.errors import LosslessError
@@ -13,7 +15,7 @@ from lossless_snn.files.digests import KnownDigests
 from lossless_snn.files.typed import read_yaml, validate
 from lossless_snn.provenance.records import Records
 
-LOCK = Path("dvc.lock")
+STAGES, LOCK = Path("dvc.yaml"), Path("dvc.lock")
 _CACHE = Path(".dvc/cache")
 # Made again from checkpoints rather than versioned, see .dvcignore.
 _UNVERSIONED = (".snn.safetensors", ".training", ".simulation")
@@ -72,13 +74,15 @@ def lock_faults(stages: Mapping[str, Any], known: KnownDigests) -> list[str]:
 
     Digests and sizes are held against the objects of the default remote, where that is a folder, or of DVC's
     cache, and every file against the record of the job that made it; `known` says which need not be read again.
+    Of what has a remote of its own, and is not here, the records alone tell.
     """
     folders = [folder for folder in (_default_remote(), _CACHE) if folder]
-    records = Records()
+    records, elsewhere = Records(), _of_other_remotes()
     return [
         fault
         for stage in stages.values()
         for output in stage["outs"]
+        if not (elsewhere.fullmatch(output["path"]) and _object(output["md5"], folders, known) is None)
         for fault in (_folder_faults if output["md5"].endswith(".dir") else _file_faults)(
             output, folders, records, known
         )
@@ -138,6 +142,14 @@ def _object(digest: str, folders: list[Path], known: KnownDigests) -> Path | Non
         if path.is_file() and known.md5(path) == digest.removesuffix(".dir"):
             return path
     return None
+
+
+def _of_other_remotes() -> re.Pattern:
+    """The outputs that dvc.yaml gives a remote of their own; what it fills in may be any part of a path."""
+    stages = yaml.safe_load(STAGES.read_text(encoding="utf-8"))["stages"] if STAGES.is_file() else {}
+    outputs = [output for stage in stages.values() for output in stage["outs"] if isinstance(output, dict)]
+    paths = [path for output in outputs for path, options in output.items() if "remote" in options]
+    return re.compile("|".join("[^/]+".join(map(re.escape, re.split(r"\$\{.*?\}", path))) for path in paths))
 
 
 def _default_remote() -> Path | None:

@@ -49,8 +49,14 @@ def pull(repo: Repo, stages: Container[str]) -> list[str]:
     fetch(repo, known, outputs)
     lacking = [output for output in outputs if output.changed_cache()]
     refuse_missing_remote(repo, lacking)
-    lines = (put_in_place(repo, output, output not in lacking) for output in outputs)
+    shown = (output for output in outputs if output not in lacking or not is_nowhere(repo, output))
+    lines = (put_in_place(repo, output, output not in lacking) for output in shown)
     return [line for line in lines if line]
+
+
+def is_nowhere(repo: Repo, output: Output) -> bool:
+    """Whether the output's remote is DVC's own cache still: nobody has said where its files are."""
+    return Path(repo.cache.local.path).is_relative_to(repo.cloud.get_remote(remote(repo, output)).path)
 
 
 def remote(repo: Repo, output: Output) -> str:
