@@ -77,7 +77,7 @@ def lock_faults(stages: Mapping[str, Any], known: KnownDigests) -> list[str]:
     Of what has a remote of its own, and is not here, the records alone tell.
     """
     folders = [folder for folder in (_default_remote(), _CACHE) if folder]
-    records, elsewhere = Records(), _of_other_remotes()
+    records, elsewhere = Records(), of_other_remotes()
     return [
         fault
         for stage in stages.values()
@@ -144,7 +144,7 @@ def _object(digest: str, folders: list[Path], known: KnownDigests) -> Path | Non
     return None
 
 
-def _of_other_remotes() -> re.Pattern:
+def of_other_remotes() -> re.Pattern:
     """The outputs that dvc.yaml gives a remote of their own; what it fills in may be any part of a path."""
     stages = yaml.safe_load(STAGES.read_text(encoding="utf-8"))["stages"] if STAGES.is_file() else {}
     outputs = [output for stage in stages.values() for output in stage["outs"] if isinstance(output, dict)]

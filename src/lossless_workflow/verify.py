@@ -18,7 +18,7 @@ from lossless_snn.provenance.verdicts import first_of
 from lossless_snn.provenance.verification import DIGESTS, report, verify
 
 from .chain import chain, recorded_targets
-from .lock import lock_faults, locked_stages
+from .lock import lock_faults, locked_stages, of_other_remotes
 
 
 @click.command()
@@ -42,14 +42,15 @@ def main(strict: bool, full: bool) -> None:
     faults += [*orphans, *lock_faults(stages, known)]
     known.keep()
     if absent:
-        print(f"{first_of(map(str, absent))}: not here, nor named by dvc.lock")
+        print(f"{first_of(map(str, absent))}: not here, nor in the default remote")
     print(report(faults, checked))
     sys.exit(bool(faults))
 
 
 def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
-    """Folders of artifacts that are not here at all, and that dvc.lock does not name."""
-    named = {Path(output["path"]) for stage in stages.values() for output in stage["outs"]}
+    """Folders of artifacts that are not here at all, and that dvc.lock does not name, or of a remote of their own."""
+    outputs = [output["path"] for stage in stages.values() for output in stage["outs"]]
+    named = {Path(path) for path in outputs if not of_other_remotes().fullmatch(path)}
     folders = {Path(*Path(path).parts[:4]) for job in jobs if "experiment" in job.wildcards for path in job.outputs}
     return sorted(folder for folder in folders - named if not folder.exists())
 
