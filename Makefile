@@ -61,7 +61,7 @@ bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on
 
 # BUDGET/EXPERIMENT whose networks are judged.
 OF ?= paper/mnist-lenet
-peers: $(READY) $(PEERS) ## Judge other libraries' conversions of the networks in OF, mnist-lenet's if not given (an hour)
+peers: $(READY) $(PEERS) ## Judge other libraries' conversions of the networks in OF, mnist-lenet's if not given (ten minutes)
 	@$(RUN) results/$(OF)/figures/certified_peers.svg results/$(OF)/tables/certified_peers.md
 	@cat results/$(OF)/tables/certified_peers.md
 
