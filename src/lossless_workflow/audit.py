@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 from lossless_snn.cli.reporting import reporting
 
 LOCKS = (Path("requirements.lock"), *(Path(f"requirements/{name}.lock") for name in ("audit", "brevitas", "peers")))
@@ -32,10 +34,17 @@ SECRETS = {
 }
 
 
+@click.command()
+@click.argument("tools", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--complete", is_flag=True, help="Take what could not be checked for a finding, too.")
 def main(tools: Path, complete: bool) -> None:
-    """Print a line for each finding and each check; `tools` is the environment with the auditing programs.
+    """Look for secrets, unsafe code and packages with known faults; TOOLS has the auditing programs.
 
-    The program ends with status 1 where there is a finding, or, where all has to be checked, something is not.
+    A line for each finding; the exit status is 1 if there is any.
+
+    \b
+    Example:
+        python -m lossless_workflow.audit .venv-audit/bin
     """
     found = [*code_faults(), *secrets(), *lock_faults(LOCKS)]
     write_bill(tools)
@@ -106,4 +115,4 @@ def _output(command: list[str]) -> str:
 
 if __name__ == "__main__":
     with reporting("audit"):
-        main(Path(sys.argv[-1]), "--complete" in sys.argv)
+        main(prog_name="python -m lossless_workflow.audit")

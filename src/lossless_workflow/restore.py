@@ -18,7 +18,7 @@ import click
 from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
-from lossless_snn.cli.commands.records.verify import full_option, strict_option
+from lossless_snn.cli.options import full_option, strict_option
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LONGEST_MESSAGE, LosslessError, quoted

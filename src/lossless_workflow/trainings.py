@@ -23,7 +23,7 @@ from lossless_snn.cli.reporting import reporting
 from lossless_snn.config.experiment import load_experiment, stages
 from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.settings import requested_experiment
-from lossless_snn.config.values import MOST_THREADS, BudgetName
+from lossless_snn.config.values import MOST_SEED, MOST_THREADS, BudgetName
 from lossless_snn.datasets.sources import LOCAL, acquire
 from lossless_snn.errors import LosslessError
 from lossless_snn.provenance.code.fingerprint import PACKAGE
@@ -160,7 +160,7 @@ class Runner:
 @click.argument("experiments", nargs=-1, required=True)
 @click.option("--budget", type=click.Choice(get_args(BudgetName)), default="paper", show_default=True)
 @click.option("--precision", "precisions", multiple=True, default=("fp32", "k0", "k1", "k2"), show_default=True)
-@click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="In place of the budget's.")
+@click.option("--seed", "seeds", type=click.IntRange(0, MOST_SEED), multiple=True, help="In place of the budget's.")
 @click.option(
     "--jobs", "side_by_side", type=click.IntRange(1, MOST_THREADS), default=4, show_default=True, help="At once."
 )
@@ -189,4 +189,4 @@ def main(experiments, budget, precisions, seeds, side_by_side, threads, device, 
 
 if __name__ == "__main__":
     with reporting("trainings"):
-        main(standalone_mode=False)
+        main(prog_name="python -m lossless_workflow.trainings")

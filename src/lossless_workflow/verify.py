@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lossless_snn.cli.commands.records.verify import full_option, strict_option
+from lossless_snn.cli.options import full_option, strict_option
 from lossless_snn.cli.reporting import reporting
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
@@ -49,8 +49,8 @@ def main(strict: bool, full: bool) -> None:
 
 def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
     """Folders of artifacts that are not here at all, and that dvc.lock does not name, or of a remote of their own."""
-    outputs = [output["path"] for stage in stages.values() for output in stage["outs"]]
-    named = {Path(path) for path in outputs if not of_other_remotes().fullmatch(path)}
+    outputs, elsewhere = [output["path"] for stage in stages.values() for output in stage["outs"]], of_other_remotes()
+    named = {Path(path) for path in outputs if not elsewhere.fullmatch(path)}
     folders = {Path(*Path(path).parts[:4]) for job in jobs if "experiment" in job.wildcards for path in job.outputs}
     return sorted(folder for folder in folders - named if not folder.exists())
 

@@ -68,3 +68,9 @@ local_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, on standard output."
 )
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same."
+)
+full_option = click.option(
+    "--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode."
+)

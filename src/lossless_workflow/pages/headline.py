@@ -26,16 +26,15 @@ def headline_table() -> str:
     """A row for each experiment and budget, in it a line for each precision; notes below, as far as they apply."""
     lines = [COLUMNS, tuple("---" if place < 2 else "---:" for place in range(len(COLUMNS))), *_rows()]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    notes = (
-        ["M: millions, one for each neuron, test image and seed."] if " M" in table.replace(_HARD_SPACE, " ") else []
-    )
+    words = table.replace(_HARD_SPACE, " ")
+    notes = ["M: millions, one for each neuron, test image and seed."] if " M" in words else []
     notes += ["±: standard deviation over seeds."] if "±" in table else []
     if MARK in table:
         notes.append(
             f"{MARK}: some images still spike at the last of the published number of time steps; neurons differ in "
             "these images alone."
         )
-    if " / " in table.replace(_HARD_SPACE, " "):
+    if " / " in words:
         notes.append(
             "ANN / SNN: where they differ, images still spike, or a threshold was moved by a millionth of itself when "
             "it became an integer (docs/lossless.md)."

@@ -9,14 +9,7 @@ import click
 
 from ....provenance.jobs import RESULTS
 from ....provenance.verification import report, verify
-from ...options import json_option
-
-strict_option = click.option(
-    "--strict", is_flag=True, help="Refuse what other code made, even if a probe showed it to give the same."
-)
-full_option = click.option(
-    "--full", is_flag=True, help="Read every file, also those unchanged by size, times and inode."
-)
+from ...options import full_option, json_option, strict_option
 
 
 @click.command()
