@@ -73,6 +73,15 @@ def test_what_is_shipped_is_what_verification_expects(clone):
     assert f"{log}: missing" in verified.stdout.splitlines()
 
 
+def test_the_report_of_a_clone_makes_no_network_anew_that_is_not_shipped(clone):
+    restore(clone)
+    planned = run(clone, "snakemake", "--dry-run", "shown")
+    assert planned.returncode == 0, planned.stderr
+    jobs = set(re.findall(r"\((\S+, \w+)\)", planned.stdout + planned.stderr))
+    # The demo, of which a clone has tables and figures alone, and what has read the data that it fetches.
+    assert jobs <= {"digits-lenet, quick", "digits-lenet, paper"}
+
+
 def left_behind(folder: Path) -> list[Path]:
     """Folders of artifacts of quick and fast experiments that a clone has not got."""
     made = [path.parent.relative_to(folder) for path in folder.glob("results/[qf]*/*/provenance.json")]

@@ -162,6 +162,13 @@ def artifacts(budget, experiment):
         *expand(SPIKING, precision=SPIKING_PRECISIONS, **runs),
         *[path for precision in settings.precisions for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
+        *figures_and_tables(place),
+    ]
+
+
+def figures_and_tables(place):
+    """What there is to look at for one experiment at one budget, made from its logs."""
+    return [
         *expand(FIGURE + ".{format}", figure=FIGURES_ALWAYS, format=FORMATS, **place),
         *expand(TABLE + ".{format}", format=["csv", "md"], **place),
         *expand(TRACKED, **place),
@@ -181,7 +188,7 @@ except LosslessError as error:
 
 
 def shown(budget, name, requested):
-    """What the report shows of an experiment. Nobody asked for its training, so that its logs must be here."""
+    """What the report shows of an experiment. Nobody asked for its networks, so that its logs must be here."""
     place = {"budget": budget, "experiment": name}
     if lacking := [path for path in measures(place) if not Path(path).is_file()]:
         sys.exit(
@@ -191,4 +198,4 @@ def shown(budget, name, requested):
     more = negative_spikes(budget, name) if "negative_spikes" in requested else []
     more += expand(VIEWER, **place) if "viewer" in requested else []
     figures = [figure for figure in requested if figure in FIGURES]
-    return artifacts(budget, name) + more + expand(FIGURE + ".svg", figure=figures, **place)
+    return figures_and_tables(place) + more + expand(FIGURE + ".svg", figure=figures, **place)
