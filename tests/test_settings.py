@@ -62,8 +62,8 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "key", "reason"),
     [
-        ({"bugdet": "quick"}, "bugdet", "unknown key"),
-        ({"threads": {"trian": 2}}, "threads.trian", "unknown key"),
+        ({"bugdet": "quick"}, "bugdet", "unknown key; did you mean 'budget'?"),
+        ({"threads": {"trian": 2}}, "threads.trian", "unknown key; did you mean 'train'?"),
         ({"figures": {"sparsity": {"color": "red"}}}, "figures.sparsity.color", "unknown key"),
         ({"figures": {"speed": {}}}, "figures.speed", "unknown key"),
         ({"budget": "slow"}, "budget", "'quick', 'paper' or 'fast'"),

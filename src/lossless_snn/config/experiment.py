@@ -11,7 +11,8 @@ from ..datasets.encoding import Encoding, Standardised
 from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured, configured_names
-from ..files.typed import Strict, read_yaml, validate
+from ..files.keys import validate_keys
+from ..files.typed import Strict, read_yaml
 from ..networks.geometry import Layer
 from ..networks.graph import Graph
 from .architecture import Factory, network_graph
@@ -270,8 +271,8 @@ def load_experiment(name: str, folder: Path = EXPERIMENT_FOLDER) -> Experiment:
     content = _content(base, folder, ())
     source = folder / f"{base}.yaml"
     if not changes:
-        return validate(Experiment, content, source)
-    return validate(Experiment, changed(content, changes, name), f"{source}, as {name}")
+        return validate_keys(Experiment, content, source)
+    return validate_keys(Experiment, changed(content, changes, name), f"{source}, as {name}")
 
 
 def trainings(experiment: Experiment, budget: str) -> tuple[Recipe, ...]:

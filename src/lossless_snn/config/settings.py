@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, create_model
 
 from ..errors import LosslessError, did_you_mean
 from ..files.configuration import configured_names
-from ..files.typed import Strict, read_yaml, validate
+from ..files.keys import validate_keys
+from ..files.typed import Strict, read_yaml
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, load_experiment, merged
 from .figure_style import FIGURES, FIGURES_ON_REQUEST, FigureFormat, FigureStyle
 from .values import BudgetName, Count, Distinct, ExperimentName, Precision, Seed, ThreadCount
@@ -112,9 +113,9 @@ def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder
     an experiment that they name are wrong.
     """
     content = read_yaml(path)
-    settings = validate(Settings, content, path)
+    settings = validate_keys(Settings, content, path)
     if changes:
-        settings = validate(Settings, merged(content, changes), CHANGES)
+        settings = validate_keys(Settings, merged(content, changes), CHANGES)
     for key, names in _listed(settings).items():
         source = CHANGES if key.partition(".")[0] in changes else path
         for name in names:

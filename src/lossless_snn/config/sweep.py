@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ..errors import LosslessError
-from ..files.typed import Strict, read_yaml, validate
+from ..files.keys import validate_keys
+from ..files.typed import Strict, read_yaml
 from .experiment import EXPERIMENT_FOLDER, Experiment, experiment_file, fewest_changes, load_experiment, trainings
 from .figure_style import FigureStyle
 from .values import BudgetName, Distinct, Precision, Seed
@@ -124,7 +125,7 @@ def load_sweep(name: str, folder: Path = SWEEP_FOLDER, experiments: Path = EXPER
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
         raise LosslessError(f"{path}: no such sweep (found: {known})")
-    sweep = validate(Sweep, read_yaml(path), path)
+    sweep = validate_keys(Sweep, read_yaml(path), path)
     for experiment in sweep.experiments:
         if not experiment_file(experiment, experiments).is_file():
             raise LosslessError(f"{path}: experiments: '{experiment}' has no file in {experiments}/")
