@@ -408,7 +408,8 @@ def test_an_archive_with_other_sources_is_a_fault(project):
 def test_another_checkouts_code_is_refused_by_the_names_of_both_folders(project, tmp_path, command_line):
     (tmp_path / "src" / PACKAGE.name).mkdir(parents=True)
     recorded = ("record", TRAIN.as_json(), "convert", "--help")
-    for arguments in (("verify",), ("equivalent", TRAIN.outputs[0]), recorded):
+    shown = ("provenance", TRAIN.outputs[0])
+    for arguments in (("verify",), ("prune",), shown, ("equivalent", TRAIN.outputs[0]), recorded):
         message = command_line(*arguments)
         assert message.startswith(f"lossless-snn: {tmp_path}: the code that runs is that of {PACKAGE.parents[1]}; use ")
         assert "\n" not in message

@@ -252,11 +252,12 @@ def test_the_code_of_this_folder_runs_whatever_environment_snakemake_comes_from(
     command = [sys.executable, "-m", "snakemake", "--dry-run"]
     run = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
     assert "Convert k1, seed 0" in run.stdout
-    for module in ("restore", "verify"):
+    programs = {name: name for name in ("restore", "verify", "report", "audit", "trainings")}
+    for module, name in {**programs, "pull": "restore", "pages": "readme", "pages.headline": "make"}.items():
         command = [sys.executable, "-m", f"lossless_workflow.{module}"]
         run = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
         assert run.returncode == 1
-        assert run.stderr.startswith(f"snakemake: {repository}: the code that runs is that of {ROOT}; use ")
+        assert run.stderr.startswith(f"{name}: {repository}: the code that runs is that of {ROOT}; use ")
         assert run.stderr.count("\n") == 1
 
 

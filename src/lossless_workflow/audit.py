@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from lossless_snn.cli.reporting import reporting
+from .program import program
 
 LOCKS = (Path("requirements.lock"), *(Path(f"requirements/{name}.lock") for name in ("audit", "brevitas", "peers")))
 BILL = Path("build/sbom.json")
@@ -114,5 +114,5 @@ def _output(command: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    with reporting("audit"):
+    with program("audit"):
         main(prog_name="python -m lossless_workflow.audit")

@@ -16,9 +16,8 @@ from dvc.repo import Repo
 from dvc.stage import Stage
 from dvc_data.hashfile.hash import hash_file
 
-from lossless_snn.cli.reporting import reporting
-
 from .lock import locked_stages
+from .program import program
 
 
 def main() -> None:
@@ -134,5 +133,5 @@ class Errors(logging.Handler):
 
 
 if __name__ == "__main__":
-    with reporting("restore"):
+    with program("restore"):
         main()

@@ -19,7 +19,6 @@ from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.cli.options import full_option, strict_option
-from lossless_snn.cli.reporting import reporting
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LONGEST_MESSAGE, LosslessError, quoted
 from lossless_snn.files.digests import KnownDigests
@@ -33,6 +32,7 @@ from lossless_snn.provenance.verification import DIGESTS
 from .chain import Chain, chain, recorded_targets
 from .lock import LOCK
 from .processes import free_locks
+from .program import program
 
 
 @dataclass
@@ -200,5 +200,5 @@ def accept(workflow, job, digests: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    with reporting("restore"):
+    with program("restore"):
         main(prog_name="python -m lossless_workflow.restore")

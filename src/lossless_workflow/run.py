@@ -8,9 +8,8 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from lossless_snn.cli.reporting import reporting
-
 from .processes import free_locks
+from .program import program
 
 # Lines of a run that failed which say why.
 _LAST_WORDS = 40
@@ -84,5 +83,5 @@ def _show(lines: Iterable[tuple[str, bool]]) -> None:
 
 
 if __name__ == "__main__":
-    with reporting("make"):
+    with program("make"):
         main()

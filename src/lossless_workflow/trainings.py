@@ -19,7 +19,6 @@ from typing import get_args
 
 import click
 
-from lossless_snn.cli.reporting import reporting
 from lossless_snn.config.experiment import load_experiment, stages
 from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.settings import requested_experiment
@@ -30,6 +29,8 @@ from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.jobs import PROGRAM, RESULTS, Job
 from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 from lossless_snn.provenance.recording import is_made
+
+from .program import program
 
 COMMANDS = ("train", "evaluate")
 
@@ -188,5 +189,5 @@ def main(experiments, budget, precisions, seeds, side_by_side, threads, device, 
 
 
 if __name__ == "__main__":
-    with reporting("trainings"):
+    with program("trainings"):
         main(prog_name="python -m lossless_workflow.trainings")

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from lossless_snn.cli.options import full_option, strict_option
-from lossless_snn.cli.reporting import reporting
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verdicts import first_of
@@ -19,6 +18,7 @@ from lossless_snn.provenance.verification import DIGESTS, report, verify
 
 from .chain import chain, recorded_targets
 from .lock import lock_faults, locked_stages, of_other_remotes
+from .program import program
 
 
 @click.command()
@@ -56,5 +56,5 @@ def left_behind(jobs: Iterable[Job], stages: dict) -> list[Path]:
 
 
 if __name__ == "__main__":
-    with reporting("verify"):
+    with program("verify"):
         main(prog_name="python -m lossless_workflow.verify")

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from lossless_snn.cli.reporting import reporting
 from lossless_snn.files.atomic import write_text
 
+from ..program import program
 from . import rule_graph
 from .blocks import PAGES, refreshed
 from .schemas import SCHEMAS, schema_text
 
 if __name__ == "__main__":
-    with reporting("readme"):
+    with program("readme"):
         for page in map(Path, PAGES):
             write_text(page, refreshed(page.read_text(encoding="utf-8")))
         write_text(rule_graph.DRAWING, rule_graph.drawn())

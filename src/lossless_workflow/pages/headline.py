@@ -10,6 +10,8 @@ from lossless_snn.config.experiment import EXPERIMENT_FOLDER
 from lossless_snn.config.parameters import compared_with
 from lossless_snn.config.settings import PUBLISHED
 
+from ..program import program
+
 COLUMNS = ("experiment", "precision", "ANN = SNN (%)", "published (%)", "steps (published)", "neurons that differ")
 # Budgets of which a reader may expect published accuracies. `quick` is not one of them.
 BUDGETS = {"paper": "", "fast": ", our<br>`fast` recipe"}
@@ -159,4 +161,5 @@ def _differing(own: Row | None, millions: bool = True) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with program("make"):
+        main()

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 import markdown
 from PIL import Image
 
+from ..program import program
+
 OUT = Path("build/screens")
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --paper: #fff; --soft: #f6f8fa; --line: #d1d9e0; --link: #0969da }
@@ -85,4 +87,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with program("screens"):
+        main()

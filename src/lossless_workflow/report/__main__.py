@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lossless_snn.files.atomic import write_text
 
+from ..program import program
 from .page import rendered
 
 OUT = Path("results/report.html")
@@ -20,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with program("report"):
+        main()

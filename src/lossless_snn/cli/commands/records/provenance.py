@@ -8,6 +8,7 @@ import click
 
 from ....provenance.lineage import Lineage
 from ....provenance.ro_crate import write_ro_crate
+from ....provenance.sources import require_own_folder
 from ...options import json_option
 
 
@@ -29,6 +30,7 @@ def command(file: str, ro_crate: Path | None, as_json: bool) -> None:
     Example:
         lossless-snn provenance results/paper/mnist-lenet/figures/sops.svg
     """
+    require_own_folder()
     lineage, path = Lineage(), os.path.relpath(file)
     tree = lineage.of(path)
     if ro_crate:

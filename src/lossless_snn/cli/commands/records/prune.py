@@ -3,7 +3,7 @@
 import click
 
 from ....provenance.records import Records, record_files
-from ....provenance.sources import archives
+from ....provenance.sources import archives, require_own_folder
 
 
 @click.command()
@@ -14,6 +14,7 @@ def command() -> None:
     Example:
         lossless-snn prune
     """
+    require_own_folder()
     records = Records()
     named = {records[place]["code"] for place in records.places(record_files())}
     kept = archives()
