@@ -316,6 +316,7 @@ def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
     assert contents(clone) == expected
 
 
+@pytest.mark.slow
 def test_a_changed_learning_rate(origin, tmp_path):
     folder = shutil.copytree(origin, tmp_path / "repository", symlinks=True)
     metrics = FOLDER / "tables/metrics.json"

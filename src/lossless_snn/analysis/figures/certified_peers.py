@@ -57,6 +57,8 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     lower[len(lower) // 2].set_xlabel("time step")
     highest = 100 * max(table["accuracy"].max(), table["ann_accuracy"].max())
     errors_axis(upper[0], highest, images)
+    if highest == 100:
+        _name_the_top(upper[0])
     least = 100 / table["neurons_compared"].max()
     lower[0].set_yscale("symlog", linthresh=10 * least, linscale=0.5)
     lower[0].set_ylim(0, 100)
@@ -65,6 +67,14 @@ def draw(results: Results, style: FigureStyle) -> Figure:
     steps_axis(lower[0], steps, style)
     add_key(figure.add_subplot(grid[0, :]), _entries(lines), columns)
     return figure
+
+
+def _name_the_top(axes: Axes) -> None:
+    """Have the axis say 100 % where half an image wrong stands for none."""
+    top = axes.get_ylim()[1]
+    ticks = [tick for tick in axes.yaxis.get_majorticklocs() if tick < top]
+    axes.yaxis.set_major_locator(FixedLocator([*ticks, top]))
+    axes.yaxis.set_major_formatter(lambda tick, _: "100" if tick >= top else f"{tick:g}")
 
 
 def _lines(table: pd.DataFrame, palette: str) -> dict[str, dict[str, Any]]:
