@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lossless_workflow.pages import headline
+from lossless_workflow.pages.badges import FOLDER, badges
 from lossless_workflow.pages.blocks import PAGES, refreshed
 from lossless_workflow.pages.gallery import gallery
 
@@ -28,6 +29,23 @@ def test_pages_show_what_the_files_say(page, in_repository):
     text = Path(page).read_text(encoding="utf-8")
     assert refreshed(text) == text
     assert re.search(r"<!-- (results/\S+|published|gallery) -->", text)
+
+
+def test_badges_say_what_the_files_say(in_repository):
+    drawn = badges()
+    assert {path: path.read_text(encoding="utf-8") for path in drawn} == drawn
+    readme = Path("README.md").read_text(encoding="utf-8")
+    assert all(str(path) in readme for path in drawn)
+
+
+def test_a_badge_counts_the_neurons_of_networks_at_rest(tmp_path, monkeypatch):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for budget, rows in (("paper", "k0,True,2,7e6\nk1,False,9,7e6\nfp32,,,\n"), ("fast", "k0,True,1,3e6\n")):
+        table = tmp_path / f"results/{budget}/twin/tables/results.csv"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"precision,settled,mismatches,neurons_compared\n{rows}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert ">3 of 10 million<" in badges()[FOLDER / "differ.svg"]
 
 
 def test_only_the_marked_part_is_replaced(tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ def brief_table(path: Path) -> list[tuple[str, ...]]:
             f"{float(row['time_steps']):g}" if row["time_steps"] else ABSENT,
             _differing(row, millions=False),
         )
-        for row in _read(path)
+        for row in read_table(path)
     ]
     return [heading, *rows]
 
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
-    published = _read(PUBLISHED)
+    published = read_table(PUBLISHED)
     ours = {budget: _by_published_experiment(budget) for budget in BUDGETS}
     for name, group in groupby(published, key=lambda row: row["experiment"]):
         expected = list(group)
@@ -106,11 +106,12 @@ def _by_published_experiment(budget: str) -> dict[str, list[tuple[str, list[Row]
     for path in sorted(Path("results", budget).glob("*/tables/results.csv")):
         name = path.parts[2]
         if (EXPERIMENT_FOLDER / f"{name}.yaml").is_file():
-            found.setdefault(compared_with(name), []).append((name, _read(path)))
+            found.setdefault(compared_with(name), []).append((name, read_table(path)))
     return found
 
 
-def _read(path: str | Path) -> list[Row]:
+def read_table(path: str | Path) -> list[Row]:
+    """The rows of a table in CSV."""
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
