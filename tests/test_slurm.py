@@ -287,3 +287,25 @@ def test_one_command_gives_the_bytes_of_a_local_run(slurm, tmp_path, target, sch
     assert first == second
     logs = [path.read_text() for path in (tmp_path / "slurm/results").rglob("jobs/train-*.log")]
     assert len({number for log in logs for number in re.findall(r", slurm job (\d+)", log)}) == scheduled
+
+
+def test_code_that_is_edited_while_a_run_goes_on_runs_on_no_node(slurm, tmp_path):
+    """The training's job edits the code of the conversion's, which is submitted after it."""
+    root = copied(tmp_path)
+    (root / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
+    module = root / "src/lossless_snn/conversion/convert.py"
+    text = module.read_text()
+    edit(
+        root / "workflow/rules/train.smk",
+        '"lossless-snn record',
+        f"\"echo 'print(1)' >> {module.relative_to(root)}; lossless-snn record",
+    )
+    network = root / "results/quick/tiny/checkpoints/k1/seed1.snn.safetensors"
+    done = on_slurm(root, str(network.relative_to(root)))
+    assert done.returncode == 1
+    said = (root / "results/quick/tiny/jobs/convert-k1-seed1.log").read_text()
+    assert "the code was edited after this run began (src/lossless_snn/conversion/convert.py)" in said
+    assert not network.exists()
+    module.write_text(text)
+    done = on_slurm(root, str(network.relative_to(root)))
+    assert (done.returncode, network.exists()) == (0, True), done.stderr
