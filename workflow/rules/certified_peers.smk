@@ -4,9 +4,7 @@ CERTIFIED_TABLE = "results/{budget}/{experiment}/tables/certified_peers"
 certified_logs = of_first_seed(CERTIFIED)
 
 
-def certified_steps(wildcards):
-    """Time steps of every implementation."""
-    return comparison_options(wildcards)[0]
+judged = of_experiment(parameters.judged, "experiment")
 
 
 rule certify_peers:
@@ -26,7 +24,12 @@ rule certify_peers:
         mem_mb=growing(6000, 1.5),
         runtime=growing(12 * 60, 2),
     params:
-        **recorded("certify-peers", steps=certified_steps, images=settings.certified_peers.images, dataset=dataset),
+        **recorded(
+            "certify-peers",
+            steps=lambda wildcards: judged(wildcards)[0],
+            images=lambda wildcards: judged(wildcards)[1],
+            dataset=dataset,
+        ),
         folder=subpath(output[0], parent=True),
     message:
         "Judge implementations at {wildcards.precision}, seed {wildcards.seed} ({wildcards.experiment}, {wildcards.budget})"

@@ -140,10 +140,14 @@ class Simulation(Strict):
 
 
 class Comparison(Strict):
-    """Steps and test images of the comparison with other neurons, some of which need many more steps."""
+    """Steps and test images of the comparison with other neurons, some of which need many more steps.
+
+    `judged_images` are those that other implementations of the network are judged on.
+    """
 
     steps: Steps = 100
     images: Count = 1000
+    judged_images: Count = 100
 
 
 class Experiment(Strict):

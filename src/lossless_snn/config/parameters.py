@@ -30,6 +30,12 @@ def comparison_options(experiment: str) -> tuple[int, int, int]:
     return settings.comparison.steps, settings.comparison.images, settings.simulation.batch_size
 
 
+def judged(experiment: str) -> tuple[int, int]:
+    """Time steps and test images that other implementations of the networks are judged on."""
+    comparison = load_experiment(experiment).comparison
+    return comparison.steps, comparison.judged_images
+
+
 @covered_by("compared_with")
 def compared_with(experiment: str) -> str:
     """The experiment of published.csv that `experiment` is to be compared with; its own name without a file."""

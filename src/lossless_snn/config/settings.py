@@ -50,12 +50,6 @@ class Noise(Strict):
     seeds: Count = 5
 
 
-class CertifiedPeers(Strict):
-    """How many test images other implementations of the networks are judged on, the first ones."""
-
-    images: Count = 200
-
-
 class Viewer(Strict):
     """The test images that are shown step by step: `images`, by their places in the test set, or `count` of them."""
 
@@ -94,7 +88,6 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: Threads = Threads()
     noise: Noise = Noise()
-    certified_peers: CertifiedPeers = CertifiedPeers()
     viewer: Viewer = Viewer()
     figures: Figures = Figures()
     figure_formats: Annotated[Distinct[FigureFormat], AfterValidator(_with_shown)] = ("svg", "png")
