@@ -2,7 +2,7 @@
 
 The chain, a package a stage, in the order in which data flow: files, networks, datasets, config, runs, checkpoints,
 conversion, evaluation, training and simulation, analysis; provenance beside it, and the command line above all.
-The method is that of Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with
+The method is that of Zou et al., "Toward a Lossless Conversion for Spiking Neural Networks with
 Negative-Spike Dynamics", Advanced Intelligent Systems, 2023.
 
 What the package offers in Python is in `interface`, imported when it is first asked for: commands need not have it.
