@@ -25,6 +25,7 @@ from neurobench.benchmarks import Benchmark
 from neurobench.metrics.static import ConnectionSparsity, Footprint
 from neurobench.metrics.workload import ActivationSparsity, ClassificationAccuracy, SynapticOperations
 from neurobench.models import TorchModel
+from test_graphs import random_parameters, spiking_network
 from torch import nn
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
@@ -32,7 +33,10 @@ from lossless_snn.conversion.convert import convert
 from lossless_snn.datasets import Images, load
 from lossless_snn.datasets.catalogue import DATASETS
 from lossless_snn.exchange.neurobench import neurobench_results
+from lossless_snn.networks.builder import GraphBuilder
+from lossless_snn.networks.graph import IMAGE, Identity
 from lossless_snn.simulation import simulator
+from lossless_snn.simulation.dense import DenseSimulator
 from lossless_snn.simulation.test_set import simulate_test_set
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")
@@ -57,39 +61,63 @@ class SignedNeurons(nn.Module):
 
 
 class SteppedNetwork(nn.Module):
-    """A spiking network as a user of PyTorch would write it: padding, convolution, neurons, and so on."""
+    """A spiking network of convolutions and identities as a user of PyTorch would write it, node by node."""
 
     def __init__(self, snn, steps):
         super().__init__()
-        self.steps = steps
-        self.stages = nn.ModuleList()
-        for layer, spiking in zip(snn.layers, snn.hidden, strict=False):
-            threshold, offset = (
-                torch.from_numpy(constant.astype(float))[:, None, None]
-                for constant in (spiking.grid_threshold, spiking.grid_offset)
+        self.graph, self.steps = snn.graph, steps
+        self.synapses = nn.ModuleList()
+        for index, spiking in zip(snn.graph.neurons, snn.hidden, strict=True):
+            self.synapses.append(nn.ModuleList(connections(snn.graph, index, spiking.grid_weights)))
+        self.synapses.append(nn.ModuleList(connections(snn.graph, len(snn.hidden), [snn.grid_readout])))
+        self.neurons = nn.ModuleList(
+            SignedNeurons(
+                *(
+                    torch.from_numpy(constant.astype(float))[:, None, None]
+                    for constant in (spiking.grid_threshold, spiking.grid_offset - 0.5)
+                )
             )
-            neurons = SignedNeurons(threshold, offset - 0.5)
-            self.stages.append(nn.Sequential(*connections(layer, spiking.grid_weight), neurons))
-        self.readout = nn.Sequential(*connections(snn.layers[-1], snn.grid_readout))
+            for spiking in snn.hidden
+        )
 
     @torch.no_grad()
     def forward(self, pixels):
-        for stage in self.stages:
-            stage[-1].reset()
+        for neurons in self.neurons:
+            neurons.reset()
         logits = 0
         for step in range(self.steps):
-            signal = pixels if step == 0 else torch.zeros_like(pixels)
-            for stage in self.stages:
-                signal = stage(signal)
-            logits = logits + self.readout(signal).flatten(1)
+            emitted = {IMAGE: pixels if step == 0 else torch.zeros_like(pixels)}
+            for index, synapses in enumerate(self.synapses):
+                sources = self.graph.sources(index)
+                received = sum(synapse(emitted[source]) for synapse, source in zip(synapses, sources, strict=True))
+                emitted[index] = self.neurons[index](received) if index < len(self.neurons) else received
+            logits = logits + received.flatten(1)
         return logits
 
 
-def connections(layer, weight):
-    (top, bottom), (left, right) = layer.padding
-    convolution = nn.Conv2d(*weight.shape[1::-1], weight.shape[2:], layer.stride, bias=False, dtype=torch.float64)
-    convolution.weight.data = torch.from_numpy(weight.astype(float))
-    return nn.ZeroPad2d((left, right, top, bottom)), convolution
+class Scaling(nn.Module):
+    """An identity on the grid: what a spike adds, by channel. Of its modules NeuroBench counts none of this kind."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, spikes):
+        return spikes * self.factor
+
+
+def connections(graph, index, weights):
+    """A module for each input of a node."""
+    for part, layer, weight in zip(graph.inputs(index), graph.geometry[index], weights, strict=True):
+        if isinstance(part, Identity):
+            yield Scaling(torch.from_numpy(weight.astype(float)).reshape(1, -1, 1, 1))
+            continue
+        (top, bottom), (left, right) = layer.padding
+        channels = layer.in_shape[0], layer.out_shape[0]
+        kernel = {"kernel_size": layer.kernel, "stride": layer.stride, "groups": layer.groups}
+        convolution = nn.Conv2d(*channels, **kernel, bias=False, dtype=torch.float64)
+        convolution.weight.data = torch.from_numpy(weight.astype(float))
+        yield nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
 
 
 def measured_by_neurobench(snn, pixels, steps, batch_size):
@@ -175,6 +203,48 @@ def test_weights_of_zero_are_no_synapses_for_neurobench():
     assert measured["Effective_ACs"] * len(pixels) == trace.operations.sum() - 2 * last_layer_spikes
 
 
+def measured_by_us(snn, pixels, steps):
+    trace = simulator(snn, "event").run(pixels, steps)
+    images = len(pixels)
+    return neurobench_results(
+        snn,
+        pixels,
+        steps=steps,
+        accuracy=0.5,
+        spikes_per_image=(trace.positive + trace.negative).sum() / images,
+        operations_per_image=trace.operations.sum() / images,
+    )
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_graph(residual):
+    """Branches, strides, groups; an identity's synapses have no weights, and only we count them."""
+    build = GraphBuilder((2, 6, 6))
+    first = build.neurons(build.convolution(IMAGE, 4, 3, padding=1))
+    branches = (build.convolution(first, 4, 3, padding=1, groups=2), build.convolution(IMAGE, 4, 1))
+    second = build.neurons(*branches, *([Identity(source=first)] if residual else []))
+    third = build.neurons(build.convolution(second, 6, 2, stride=2, bias=True, batch_norm=False))
+    graph = build.graph(build.linear(third, 3, bias=True))
+    rng = np.random.default_rng(8)
+    # No filter is 0 for its batch norm: synapses with a weight of 0 are another test's.
+    parameters = {name: abs(x) + 0.1 if "gamma" in name else x for name, x in random_parameters(rng, graph).items()}
+    snn = spiking_network(graph, parameters, 1)
+    pixels = rng.integers(1, 256, (3, 2, 6, 6)).astype(np.int32)
+    ours, theirs = measured_by_us(snn, pixels, 30), measured_by_neurobench(snn, pixels, 30, 3)
+    spikes_of_first = []
+    DenseSimulator(snn).run(pixels, 30, lambda emitted: spikes_of_first.append(int(emitted[0].abs().sum())))
+    assert sum(spikes_of_first) > 0
+    assert ours["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"], rel=1e-12)
+    static = TorchModel(SteppedNetwork(snn, 30))
+    assert ours["ConnectionSparsity"] == ConnectionSparsity()(static)
+    # Theirs have 64 bits; ours 32, two constants a channel, and the output's offsets.
+    assert ours["Footprint"] == Footprint()(static) / 2 + 4 * (2 * (4 + 4 + 6) + 3)
+    ours, theirs = ours["SynapticOperations"], theirs["SynapticOperations"]
+    assert ours["Effective_MACs"] == theirs["Effective_MACs"]
+    assert ours["Effective_ACs"] == theirs["Effective_ACs"] + residual * sum(spikes_of_first) / 3
+    assert ours["Dense"] == theirs["Dense"] + residual * 30 * 4 * 6 * 6
+
+
 def test_our_file_of_results_says_what_neurobench_measures():
     rng = np.random.default_rng(6)
     checkpoint = tiny_networks.random_checkpoint(rng, "4C3-P2-7", (1, 8, 8), 1)
@@ -182,7 +252,15 @@ def test_our_file_of_results_says_what_neurobench_measures():
     checkpoint.parameters["3.weight"][:5] = 0
     snn = convert(checkpoint)
     images = Images(tiny_networks.random_pixels(rng, 6, (1, 8, 8)), np.arange(6) % 3)
-    ours = neurobench_results(snn, simulate_test_set(snn, images, 25, 4).record, images.pixels.astype(np.int32))
+    record = simulate_test_set(snn, images, 25, 4).record
+    ours = neurobench_results(
+        snn,
+        images.pixels.astype(np.int32),
+        steps=25,
+        accuracy=record.accuracy,
+        spikes_per_image=record.positive_spikes_per_image + record.negative_spikes_per_image,
+        operations_per_image=record.operations_per_image,
+    )
     theirs = measured_by_neurobench(snn, images.pixels, 25, 6)
     static = TorchModel(SteppedNetwork(snn, 25))
     assert ours["ConnectionSparsity"] == ConnectionSparsity()(static) > 0

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from .conversion.convert import convert_parameters
 from .conversion.modules import module_graph
 from .conversion.spiking_network import GraphMetadata, InputIntegers, SpikingMetadata, SpikingNetwork
 from .errors import LosslessError
+from .exchange.neurobench import neurobench_results
 from .files.tensors import tensors_sha256
 from .networks.activations import ClippedQuantiser, RoundingQuantiser
 from .networks.graph import Pooling
@@ -220,6 +222,32 @@ class Run:
     def operations(self) -> Tensor:
         """Synaptic operations in each step, int64 (N, T): every spike counts once for each synapse that it crosses."""
         return torch.from_numpy(self.trace.operations)
+
+    def neurobench(self, labels: Tensor) -> dict[str, Any]:
+        """The run's results by NeuroBench's names and definitions, see `exchange.neurobench`.
+
+        Args:
+            labels: Classes.
+
+        Shape:
+            labels: int64 (N,).
+
+        Example:
+            >>> module = nn.Sequential(nn.Linear(4, 8), ClippedQuantiser(levels=3), nn.Linear(8, 2))
+            >>> images = torch.ones(5, 4)
+            >>> simulate(convert(module, images), images, steps=16).neurobench(torch.zeros(5))["Footprint"]
+            264
+        """
+        images, steps = self.predictions.shape
+        spikes = (self.positive_spikes + self.negative_spikes).sum().item()
+        return neurobench_results(
+            self.network,
+            self.pixels,
+            steps=steps,
+            accuracy=self.accuracy(labels)[-1].item(),
+            spikes_per_image=spikes / images,
+            operations_per_image=self.operations.sum().item() / images,
+        )
 
     def counts(self, layer: str | int) -> Tensor:
         """Net spike counts of a layer after the last step, int32 (N, C, H, W): at rest, the ANN's activations."""

@@ -7,7 +7,8 @@ ActivationSparsity      share of zeros in what all neurons emit over all steps; 
 SynapticOperations      an image's mean: Effective_MACs are those of the pixels that are not 0, which come once,
                         Effective_ACs those of the spikes, Dense what all layers take at all steps
 
-NeuroBench does not count a synapse whose weight is 0, and we do: where ConnectionSparsity is 0, the two are equal.
+NeuroBench does not count a synapse whose weight is 0, nor one without a weight, of an identity or a pooling, and we
+do: where there is neither, the two are equal.
 """
 
 from typing import Any
@@ -15,34 +16,66 @@ from typing import Any
 import numpy as np
 
 from ..conversion.spiking_network import SpikingNetwork
-from ..runs.snn import SnnRecord
+from ..networks.graph import IMAGE, Convolution
 
 
-def neurobench_results(network: SpikingNetwork, record: SnnRecord, pixels: np.ndarray) -> dict[str, Any]:
+def neurobench_results(
+    network: SpikingNetwork,
+    pixels: np.ndarray,
+    *,
+    steps: int,
+    accuracy: float,
+    spikes_per_image: float,
+    operations_per_image: float,
+) -> dict[str, Any]:
     """NeuroBench's metrics of one run.
 
     Args:
         network: The spiking network.
-        record: What its simulation gave.
         pixels: The images that were simulated, as the network's integer inputs (N, C, H, W).
+        steps: Time steps that were simulated.
+        accuracy: Share of the images predicted right at the last step.
+        spikes_per_image: Spikes of either sign, of units of max pooling, too.
+        operations_per_image: Synapses that they crossed.
 
     Returns:
         The metrics by their names.
     """
-    layers = network.layers
-    weights = [*(layer.grid_weight for layer in network.hidden), network.grid_readout]
+    graph = network.graph
+    parts = [
+        (part, layer)
+        for index, layers in enumerate(graph.geometry)
+        for part, layer in zip(graph.inputs(index), layers, strict=True)
+    ]
+    weights = [*_weights(network), network.grid_readout]
     zeros, synapses = (sum(count) for count in zip(*((np.sum(w == 0), w.size) for w in weights), strict=True))
-    single = [array for layer in network.hidden for array in (layer.weight, layer.threshold, layer.base)]
-    spikes = record.positive_spikes_per_image + record.negative_spikes_per_image
-    encoding = (np.count_nonzero(pixels, axis=1) * layers[0].fan_out).sum() / len(pixels)
+    constants = sum(layer.threshold.size + layer.base.size for layer in network.hidden)
+    offsets = 0 if network.readout_offset is None else network.readout_offset.size
+    encoding = sum(layer.fan_out for part, layer in parts if part.source == IMAGE)
+    units = graph.neuron_count + graph.max_pooling[0]
     return {
-        "Footprint": sum(array.nbytes for array in [*single, network.readout]),
+        "Footprint": _SINGLE * int(synapses + constants + offsets),
         "ConnectionSparsity": round(float(zeros / synapses), 4),
-        "ClassificationAccuracy": record.accuracy,
-        "ActivationSparsity": 1 - spikes / (record.neurons * record.simulated_steps),
+        "ClassificationAccuracy": accuracy,
+        "ActivationSparsity": 1 - spikes_per_image / (units * steps),
         "SynapticOperations": {
-            "Effective_MACs": float(encoding),
-            "Effective_ACs": record.operations_per_image,
-            "Dense": record.simulated_steps * sum(layer.macs for layer in layers),
+            "Effective_MACs": float((np.count_nonzero(pixels, axis=1) * encoding).sum() / len(pixels)),
+            "Effective_ACs": operations_per_image,
+            "Dense": steps * sum(layer.macs for _, layer in parts),
         },
     }
+
+
+_SINGLE = 4
+"""Bytes of a number in single precision."""
+
+
+def _weights(network: SpikingNetwork) -> list[np.ndarray]:
+    """Integer weights of all convolutions into layers of neurons."""
+    graph = network.graph
+    return [
+        weight
+        for index, layer in zip(graph.neurons, network.hidden, strict=True)
+        for part, weight in zip(graph.inputs(index), layer.grid_weights, strict=True)
+        if isinstance(part, Convolution)
+    ]

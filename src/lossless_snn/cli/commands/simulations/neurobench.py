@@ -33,7 +33,14 @@ def command(snn, logs, out, local) -> None:
     if ours != theirs:
         raise LosslessError(f"{logs / snn_record.FILE}: of another network than {snn}: {theirs}, not {ours}")
     images = load(network.metadata.dataset, "test", local=local)[: record.images]
-    results = neurobench_results(network, record, network.data.encoding.integers(images.pixels))
+    results = neurobench_results(
+        network,
+        network.data.encoding.integers(images.pixels),
+        steps=record.simulated_steps,
+        accuracy=record.accuracy,
+        spikes_per_image=record.positive_spikes_per_image + record.negative_spikes_per_image,
+        operations_per_image=record.operations_per_image,
+    )
     write_json(out, results)
     operations = results["SynapticOperations"]
     click.echo(
