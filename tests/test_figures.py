@@ -365,6 +365,15 @@ def test_certified_peers_draws_accuracy_and_the_share_of_neurons_that_differ(res
     assert {"exact", "sinabs", "the quantised network", "k = 0", "k = 1"} <= set(texts(figure))
 
 
+def test_certified_peers_says_100_percent_where_half_an_image_wrong_stands_for_none(results, monkeypatch):
+    table = certified_peers.load_certified(results).assign(accuracy=1.0)
+    monkeypatch.setattr(certified_peers, "load_certified", lambda _: table)
+    above = laid_out(certified_peers, results, FigureStyle(height=6)).axes[0]
+    labels = {label.get_text(): label.get_position()[1] for label in above.get_yticklabels()}
+    assert labels["100"] == above.get_ylim()[1] == pytest.approx(90)
+    assert list(labels)[-2:] == ["80", "100"]
+
+
 def test_certified_table(results, tmp_path):
     write_certified_table(results, tmp_path / "certified_peers.csv")
     table = pd.read_csv(tmp_path / "certified_peers.csv").set_index(["precision", "implementation"])
