@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from ...config.figure_style import FigureStyle
 from ...errors import LosslessError
@@ -43,13 +43,24 @@ def draw(results: Results, style: FigureStyle) -> Figure:
             _draw(error, of_networks, "error", _line(lines[precision], images))
     loss.set(ylabel="cross-entropy (nat)", yscale="log")
     error.set(ylabel="wrong (%)", yscale="log", xlabel="epoch", xlim=(0, curves["epoch"].max() + 1))
-    low, high = error.get_ylim()
-    error.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > _DECADE * low else MaxNLocator(5, steps=ROUND))
-    error.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    error.yaxis.set_minor_formatter(NullFormatter())
+    _label(error, LogLocator(subs=(1, 2, 5)))
+    for axes in (loss, error):
+        if _is_short(axes):
+            _label(axes, MaxNLocator(5, steps=ROUND))
     error.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=ROUND))
     add_legend(loss, _entries(curves, lines), style)
     return figure
+
+
+def _is_short(axes: Axes) -> bool:
+    low, high = axes.get_ylim()
+    return high <= _DECADE * low
+
+
+def _label(axes: Axes, locator: Locator) -> None:
+    axes.yaxis.set_major_locator(locator)
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _line(line: dict[str, Any], images: str) -> dict[str, Any]:
@@ -60,9 +71,12 @@ def _line(line: dict[str, Any], images: str) -> dict[str, Any]:
 
 
 def _draw(axes: Axes, curves: pd.DataFrame, quantity: str, line: dict[str, Any]) -> None:
-    """The mean over the seeds, and a band from the least to the most. What is 0 has no place on the axis."""
+    """The mean over the seeds, of a single epoch a dot, and a band from the least to the most.
+
+    What is 0 has no place on the axis.
+    """
     seeds = curves[quantity].where(curves[quantity] > 0).groupby(curves["epoch"])
-    axes.plot(seeds.mean(), **line)
+    axes.plot(seeds.mean(), **line, marker="o" if len(seeds) == 1 else "", markersize=5)
     if curves["seed"].nunique() > 1:
         axes.fill_between(seeds.min().index, seeds.min(), seeds.max(), color=line["color"], alpha=0.2, linewidth=0)
 
