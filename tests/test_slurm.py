@@ -290,7 +290,7 @@ def test_one_command_gives_the_bytes_of_a_local_run(slurm, tmp_path, target, sch
 
 
 def test_code_that_is_edited_while_a_run_goes_on_runs_on_no_node(slurm, tmp_path):
-    """The training's job edits the code of the conversion's, which is submitted after it."""
+    """The training's job edits, once, the code of the conversion's, which comes after it."""
     root = copied(tmp_path)
     (root / "config/experiments/tiny.yaml").write_text(EXPERIMENT)
     module = root / "src/lossless_snn/conversion/convert.py"
@@ -298,7 +298,7 @@ def test_code_that_is_edited_while_a_run_goes_on_runs_on_no_node(slurm, tmp_path
     edit(
         root / "workflow/rules/train.smk",
         '"lossless-snn record',
-        f"\"echo 'print(1)' >> {module.relative_to(root)}; lossless-snn record",
+        f"\"mkdir edited 2> /dev/null && echo 'print(1)' >> {module.relative_to(root)}; lossless-snn record",
     )
     network = root / "results/quick/tiny/checkpoints/k1/seed1.snn.safetensors"
     done = on_slurm(root, str(network.relative_to(root)))
