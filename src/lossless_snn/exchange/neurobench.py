@@ -18,6 +18,9 @@ import numpy as np
 from ..conversion.spiking_network import SpikingNetwork
 from ..networks.graph import IMAGE, Convolution
 
+# Bytes of a number in single precision.
+_SINGLE = 4
+
 
 def neurobench_results(
     network: SpikingNetwork,
@@ -64,10 +67,6 @@ def neurobench_results(
             "Dense": steps * sum(layer.macs for _, layer in parts),
         },
     }
-
-
-_SINGLE = 4
-"""Bytes of a number in single precision."""
 
 
 def _weights(network: SpikingNetwork) -> list[np.ndarray]:
