@@ -21,7 +21,8 @@ from lossless_snn.errors import LosslessError, did_you_mean
 from lossless_snn.files.progress import progress
 from lossless_snn.runs import ann, certificate, snn
 from lossless_workflow import restore, trainings, verify
-from lossless_workflow.pages import headline
+from lossless_workflow.pages import headline, screens
+from lossless_workflow.report import __main__ as report
 from lossless_workflow.run import steps
 from lossless_workflow.targets import closest
 
@@ -55,6 +56,26 @@ def test_what_make_calls_explains_itself_and_refuses_what_it_does_not_know(modul
     refused = CliRunner().invoke(module.main, ["--ful"])
     assert refused.exit_code == 2
     assert "No such option '--ful'" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        (report, ["report.html", "k\n1"]),
+        (screens, ["--width", "9\n9"]),
+        (trainings, ["--jobs", "9\r9"]),
+        (verify, ["k\n1"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_command_line_that_cannot_be_read_is_refused_in_one_line(program, arguments):
+    refused = CliRunner().invoke(program.main, arguments)
+    assert refused.exit_code == 2
+    *usage, message = refused.output.splitlines()
+    assert usage[0].startswith("Usage: ")
+    assert usage[-1] == ""
+    assert message.startswith("Error: ")
+    assert message.isprintable()
 
 
 @pytest.mark.bad_input("configuration")

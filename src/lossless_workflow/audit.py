@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from lossless_snn.cli.usage import Command
+
 from .program import program
 
 LOCKS = (Path("requirements.lock"), *(Path(f"requirements/{name}.lock") for name in ("audit", "brevitas", "peers")))
@@ -34,7 +36,7 @@ SECRETS = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("tools", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--complete", is_flag=True, help="Take what could not be checked for a finding, too.")
 def main(tools: Path, complete: bool) -> None:

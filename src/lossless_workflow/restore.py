@@ -19,6 +19,7 @@ from snakemake.exceptions import LockException
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.cli.options import full_option, strict_option
+from lossless_snn.cli.usage import Command
 from lossless_snn.conversion.convert import convert
 from lossless_snn.errors import LONGEST_MESSAGE, LosslessError, quoted
 from lossless_snn.files.digests import KnownDigests
@@ -85,7 +86,7 @@ class Outcome:
         return [quoted(line, LONGEST_MESSAGE) for line in lines]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("targets", nargs=-1)
 @strict_option
 @full_option

@@ -19,6 +19,7 @@ from typing import get_args
 
 import click
 
+from lossless_snn.cli.usage import Command
 from lossless_snn.config.experiment import load_experiment, stages
 from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.settings import requested_experiment
@@ -157,7 +158,7 @@ class Runner:
         print(f"{job.rule} {network}: {time.monotonic() - began:.0f} s", flush=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("experiments", nargs=-1, required=True)
 @click.option("--budget", type=click.Choice(get_args(BudgetName)), default="paper", show_default=True)
 @click.option("--precision", "precisions", multiple=True, default=("fp32", "k0", "k1", "k2"), show_default=True)

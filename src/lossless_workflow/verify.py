@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from lossless_snn.cli.options import full_option, strict_option
+from lossless_snn.cli.usage import Command
 from lossless_snn.files.digests import KnownDigests
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.verdicts import first_of
@@ -21,7 +22,7 @@ from .lock import lock_faults, locked_stages, of_other_remotes
 from .program import program
 
 
-@click.command()
+@click.command(cls=Command)
 @strict_option
 @full_option
 def main(strict: bool, full: bool) -> None:

@@ -3,15 +3,17 @@
 The README is rendered as a code host does: tables, fenced code, 980 pixels wide at most. Needs Debian's chromium.
 """
 
-import argparse
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 import markdown
 from PIL import Image
+
+from lossless_snn.cli.usage import Command
 
 from ..program import program
 
@@ -65,12 +67,12 @@ def screenshot(browser: str, page: str, out: Path, width: int, height: int, dark
         taken.crop((0, 0, width, height)).save(out)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="screens", description="Screenshots of the README and of built pages.")
-    parser.add_argument("pages", nargs="*", type=Path, help="HTML files to take, besides the README")
-    parser.add_argument("--width", type=int, default=900)
-    parser.add_argument("--height", type=int, default=900)
-    options = parser.parse_args()
+@click.command(cls=Command)
+@click.argument("pages", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--width", type=click.IntRange(min=1), default=900, show_default=True)
+@click.option("--height", type=click.IntRange(min=1), default=900, show_default=True)
+def main(pages: tuple[Path, ...], width: int, height: int) -> None:
+    """Take screenshots of the README and of the built PAGES."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         sys.exit("screens: no chromium here; install it (Debian: apt install chromium)")
@@ -79,13 +81,13 @@ def main() -> None:
     readme.write_text(as_html(Path("README.md").read_text(encoding="utf-8"), Path.cwd().as_uri() + "/"), "utf-8")
     for dark in (False, True):
         name = f"README{'-dark' if dark else ''}.png"
-        screenshot(browser, readme.resolve().as_uri(), OUT / name, options.width, options.height, dark)
-    screenshot(browser, readme.resolve().as_uri(), OUT / "README-whole.png", options.width, 4000)
-    for page in options.pages:
-        screenshot(browser, page.resolve().as_uri(), OUT / f"{page.stem}.png", options.width, options.height)
+        screenshot(browser, readme.resolve().as_uri(), OUT / name, width, height, dark)
+    screenshot(browser, readme.resolve().as_uri(), OUT / "README-whole.png", width, 4000)
+    for page in pages:
+        screenshot(browser, page.resolve().as_uri(), OUT / f"{page.stem}.png", width, height)
     print(f"{OUT}/: {', '.join(sorted(path.name for path in OUT.glob('*.png')))}")
 
 
 if __name__ == "__main__":
     with program("screens"):
-        main()
+        main(prog_name="python -m lossless_workflow.pages.screens")

@@ -1,8 +1,10 @@
 """`python -m lossless_workflow.report [FILE]`: write the report, results/report.html if no other file is named."""
 
-import argparse
 from pathlib import Path
 
+import click
+
+from lossless_snn.cli.usage import Command
 from lossless_snn.files.atomic import write_text
 
 from ..program import program
@@ -11,10 +13,10 @@ from .page import rendered
 OUT = Path("results/report.html")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="report", description="Write all figures and tables of results/ as one page.")
-    parser.add_argument("out", nargs="?", type=Path, default=OUT, metavar="FILE", help=f"the page ({OUT})")
-    out = parser.parse_args().out
+@click.command(cls=Command)
+@click.argument("out", metavar="[FILE]", type=click.Path(path_type=Path), default=OUT)
+def main(out: Path) -> None:
+    """Write all figures and tables of results/ as one page, results/report.html if no other FILE is named."""
     page = rendered()
     write_text(out, page)
     print(f"{out}: {len(page.encode()) / 1e6:.1f} MB; open it in a browser, it needs no network")
@@ -22,4 +24,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     with program("report"):
-        main()
+        main(prog_name="python -m lossless_workflow.report")
