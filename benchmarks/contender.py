@@ -72,13 +72,13 @@ def training(arguments: argparse.Namespace) -> Contender:
     prepare("cpu", arguments.threads)
     checkpoint = Checkpoint.load(arguments.checkpoint)
     trained = build(checkpoint, torch.device("cpu")).train()
-    optimiser = Adam(trained.parameters(), 1e-4)
+    optimiser = Adam(trained.parameters())
 
     def run(pixels: np.ndarray) -> np.ndarray:
         logits = trained(encode(pixels, checkpoint.data, torch.device("cpu")))
         # What the labels are does not matter for the time.
         torch.nn.functional.cross_entropy(logits, logits.argmax(1)).backward()
-        optimiser.step()
+        optimiser.step(1e-4)
         return logits.argmax(1).numpy()
 
     return run
