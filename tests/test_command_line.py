@@ -15,9 +15,10 @@ import pytest
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
+from lossless_snn.__main__ import run
 from lossless_snn.cli.main import cli
 from lossless_snn.config.settings import read_settings
-from lossless_snn.errors import LosslessError, did_you_mean
+from lossless_snn.errors import LONGEST_MESSAGE, LosslessError, did_you_mean
 from lossless_snn.files.progress import progress
 from lossless_snn.runs import ann, certificate, snn
 from lossless_workflow import restore, trainings, verify
@@ -71,11 +72,48 @@ def test_what_make_calls_explains_itself_and_refuses_what_it_does_not_know(modul
 def test_a_command_line_that_cannot_be_read_is_refused_in_one_line(program, arguments):
     refused = CliRunner().invoke(program.main, arguments)
     assert refused.exit_code == 2
-    *usage, message = refused.output.splitlines()
+    assert_one_message(refused.output)
+
+
+@pytest.mark.bad_input("configuration")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trai\nn"],
+        ["--versio\nn"],
+        *([name, "--ou\nt"] for name in COMMANDS),
+        ["train", "digits-lenet", "--precision", "k\n1", "--out", "x"],
+        ["train", "digits-lenet", "--precision", "k1", "--out", "x", "--seed", "1\r\x1b[2J"],
+        ["simulate", "network", "--logs", "logs", "--steps", "1" * 10_000 + "x"],
+        ["fetch", "\u2028mnist\nError: all is well"],
+        ["evaluate", "--device", "\ud800\n", "x"],
+        ["convert", "one", "two\n", "--out", "x"],
+    ],
+    ids=lambda arguments: ascii(" ".join(arguments))[:40],
+)
+def test_the_command_line_is_refused_in_one_line_whatever_it_quotes(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lossless-snn", *arguments])
+    with pytest.raises(SystemExit) as refused:
+        run()
+    assert refused.value.code == 2
+    assert_one_message(capsys.readouterr().err)
+
+
+def test_the_program_that_is_installed_refuses_in_one_line():
+    installed = Path(sys.executable).with_name("lossless-snn")
+    for program in ([str(installed)], [sys.executable, "-m", "lossless_snn"]):
+        refused = subprocess.run([*program, "fetch", "mnis\nt"], capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert_one_message(refused.stderr)
+
+
+def assert_one_message(said):
+    *usage, message = said.split("\n")[:-1]
     assert usage[0].startswith("Usage: ")
     assert usage[-1] == ""
     assert message.startswith("Error: ")
     assert message.isprintable()
+    assert len(message) < LONGEST_MESSAGE + 100  # with what click says before it
 
 
 @pytest.mark.bad_input("configuration")

@@ -1,29 +1,24 @@
-"""Commands that refuse a command line in one line."""
+"""A command line that cannot be read is refused in one line, whatever words of it the refusal quotes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import click
 
 from ..errors import LONGEST_MESSAGE, quoted
 
 
+class Context(click.Context):
+    """What a command is run in. Everything that refuses a command line passes it on its way out."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if isinstance(error, click.ClickException):
+            error.message = error.message and quoted(error.message, LONGEST_MESSAGE)
+        return super().__exit__(kind, error, trace)
+
+
 class Command(click.Command):
-    """A command that says in one line why its command line cannot be read, whatever words of it that quotes."""
+    """A command of its own, without a group above it."""
 
-    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        with _in_one_line():
-            return super().parse_args(context, arguments)
-
-    def invoke(self, context: click.Context) -> object:
-        with _in_one_line():
-            return super().invoke(context)
-
-
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        error.message = error.message and quoted(error.message, LONGEST_MESSAGE)
-        raise
+    context_class = Context
