@@ -13,17 +13,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from conftest import TINY
 
 from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
 from lossless_snn.checkpoints.published_npz import read_npz, write_npz
+from lossless_snn.cli.commands.networks.import_ import CHECKED_IMAGES
 from lossless_snn.cli.main import cli
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.conversion.convert import convert
+from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
+from lossless_snn.evaluation.accuracy import build, encode
+from lossless_snn.evaluation.precision import fits_better
 from lossless_snn.exchange.nir_file import read_nir
 from lossless_snn.networks.graph import chain_graph, parameter_shapes
 from lossless_snn.networks.notation import parse
+from lossless_snn.networks.quantised import convolve
 
 # A 2 x 2 convolution on 1 x 3 x 3, then 3 units on all of its 2 x 2 x 2 map, 2 classes.
 LAYERS = parse("2C2-3", (1, 3, 3), 2)
@@ -553,30 +560,80 @@ def test_an_imported_network_goes_through_the_whole_chain(tmp_path, monkeypatch)
     assert json.loads(Path("logs/snn.json").read_text(encoding="utf-8"))["precision"] == "k1"
 
 
-def imported(model, *options):
-    invoke("import", model, "--experiment", "tiny", "--out", "imported.safetensors", *options)
+def imported(model, *options, experiment="tiny"):
+    invoke("import", model, "--experiment", experiment, "--out", "imported.safetensors", *options)
     return Checkpoint.load("imported.safetensors")
 
 
-def refusal(model, *options):
-    arguments = ["import", model, "--experiment", "tiny", "--out", "refused.safetensors", *options]
+def refusal(model, *options, experiment="tiny"):
+    arguments = ["import", model, "--experiment", experiment, "--out", "refused.safetensors", *options]
     error = CliRunner().invoke(cli, arguments).exception
     assert isinstance(error, LosslessError)
     assert not Path("refused.safetensors").exists()
     return str(error)
 
 
-def test_a_wrong_precision_is_noticed(trained, project):
-    network = Checkpoint.load(trained)
+def test_a_precision_other_than_the_file_states_is_refused(trained, project):
     invoke("export", trained, "--out", "stated.npz")
     assert imported("stated.npz", "--precision", "k1").k == 1
     assert refusal("stated.npz", "--precision", "k2") == "stated.npz: states that it is of precision k1, not k2"
-    # A file of the published code says nothing; its moving means were taken at k = 1.
-    write_npz(network.parameters, network.layers, "silent.npz")
-    assert imported("silent.npz", "--precision", "k1").k == 1
-    message = "silent.npz: does not state its precision, and its moving means fit k1 better than k0"
-    assert refusal("silent.npz", "--precision", "k0").startswith(message)
-    assert imported("silent.npz", "--precision", "k0", "--unchecked").k == 0
+
+
+def write_silent(path: Path, stray: float) -> None:
+    """A file of `wide` that says nothing of its precision, as the published code's; its moving means stray from k = 1.
+
+    Args:
+        path: Where to write it.
+        stray: Standard deviation of what is added to the means, over the sums' own.
+    """
+    Path("config/experiments/wide.yaml").write_text(TINY.replace("3C5-P4-8", "16C5-P4-64"), encoding="utf-8")
+    settings = load_experiment("wide")
+    parameters = random_parameters(settings.layers, 0)
+    metadata = CheckpointMetadata(
+        experiment="wide", budget="quick", precision="k1", seed=0, epochs=1, recipe=settings.architecture
+    )
+    checkpoint = Checkpoint(parameters, metadata)
+    images = load("digits", "train")[:CHECKED_IMAGES]  # others would stray by themselves: the images are few
+    activation = encode(images.pixels, checkpoint.data, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    for index, layer in enumerate(settings.layers[:-1]):
+        sums = convolve(activation, torch.from_numpy(parameters[f"{index}.weight"]), layer).transpose(0, 1).flatten(1)
+        parameters[f"{index}.variance"] = sums.var(1).numpy()
+        strays = stray * sums.std(1) * torch.from_numpy(rng.normal(0, 1, len(sums)).astype(np.float32))
+        parameters[f"{index}.mean"] = sums.mean(1).numpy()
+        activation = build(checkpoint, torch.device("cpu"))[index](activation).detach()
+        parameters[f"{index}.mean"] += strays.numpy()
+    write_npz(parameters, settings.layers, path)
+
+
+def test_a_precision_that_the_moving_means_speak_against_is_refused(project):
+    write_silent(Path("silent.npz"), stray=0.01)
+    assert imported("silent.npz", "--precision", "k1", experiment="wide").k == 1
+    for wrong in ("fp32", "k0", "k2"):
+        message = f"silent.npz: does not state its precision, and its moving means fit k1 better than {wrong}; name"
+        assert refusal("silent.npz", "--precision", wrong, experiment="wide").startswith(message)
+    assert imported("silent.npz", "--precision", "k0", "--unchecked", experiment="wide").k == 0
+
+
+def test_moving_means_that_tell_nothing_speak_against_no_precision(project):
+    """Running means of a short training stray by more than a quantiser's level moves them."""
+    write_silent(Path("silent.npz"), stray=1)
+    for named in ("fp32", "k0", "k1", "k2"):
+        assert imported("silent.npz", "--precision", named, experiment="wide").metadata.precision == named
+
+
+@pytest.mark.parametrize(
+    ("other", "named", "better"),
+    [
+        ([1, 1, 1, 1], [2, 2.1, 1.9, 2], True),
+        ([1, 1, 1, 1], [1.4, 1.5, 1.3, 1.4], False),  # not by half
+        ([1, 1, 1, 1], [9, 1, 1, 1], False),  # by one channel: its lead is one standard error
+        ([2, 2, 2, 2], [1, 1.1, 0.9, 1], False),
+        ([1], [9], False),  # a single channel has no standard error
+    ],
+)
+def test_another_precision_fits_better_by_half_and_by_three_standard_errors(other, named, better):
+    assert fits_better(torch.tensor(other, dtype=torch.float32), torch.tensor(named, dtype=torch.float32)) is better
 
 
 def test_a_bound_of_the_activations_is_an_upper_stop(trained, project):

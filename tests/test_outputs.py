@@ -20,7 +20,7 @@ COMPARED = "{run} --published {published} --energy {energy} --out {place}"
 WORDS = {
     "convert": "{checkpoint} --out {place}/x.snn.safetensors",
     "export": "{checkpoint} --out {place}/x.npz",
-    "import": "{npz} --experiment tiny --precision k1 --out {place}/x.safetensors",
+    "import": "{npz} --experiment tiny --precision k1 --unchecked --out {place}/x.safetensors",
     "evaluate": "{checkpoint} --limit 9 --out {place}/ann.json",
     "noise": "{checkpoint} --seeds 1 --out {place}/noise.csv",
     "simulate": "{network} --limit 3 --steps 2 --logs {place}/logs",

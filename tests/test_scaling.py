@@ -231,7 +231,9 @@ def test_a_scheduler_is_asked_for_a_gpu_and_for_more_with_each_attempt(tmp_path,
         (copy if source.is_dir() else shutil.copy2)(source, tmp_path / part)
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name, text in {"sbatch": SBATCH, "sacctmgr": "#!/bin/sh\necho science\n", "sinfo": "#!/bin/sh\n"}.items():
+    silent = "#!/bin/sh\n"
+    asked_of = {"sbatch": SBATCH, "sacctmgr": f"{silent}echo science\n", "sinfo": silent, "squeue": silent}
+    for name, text in asked_of.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(programs), os.environ["PATH"]]))

@@ -33,7 +33,8 @@ def command(model, experiment, precision, out, upper_bound, unchecked, local) ->
     gamma, moving mean and moving variance; at the end the output's matrix (in, out), with the same four behind it or
     without. It says nothing of strides, padding, pixels, of an upper bound of activations, or of the quantiser: the
     experiment, --upper-bound and --precision do. A file of `lossless-snn export` states its precision. With another
-    one, the moving means are compared with those of training images at each precision, unless it is --unchecked.
+    one, the moving means are compared with those of training images at each precision, unless it is --unchecked; a
+    precision that others clearly fit better than is refused.
 
     \b
     Example:
@@ -57,21 +58,24 @@ def command(model, experiment, precision, out, upper_bound, unchecked, local) ->
 
 
 def _check_precision(checkpoint: Checkpoint, model: Path, local: Path | None) -> None:
-    """Raise LosslessError unless the moving means fit the checkpoint's precision better than any other."""
+    """Raise LosslessError if the moving means clearly fit another precision better than the checkpoint's."""
     import torch  # takes seconds, and files that state their precision need not have it
 
     from ....evaluation.accuracy import encode
-    from ....evaluation.precision import CANDIDATES, misfits
+    from ....evaluation.precision import CANDIDATES, fits_better, misfits
 
     named = checkpoint.metadata.precision
     images = load(checkpoint.metadata.recipe.dataset, "train", local=local)[:CHECKED_IMAGES]
     inputs = encode(images.pixels, checkpoint.data, torch.device("cpu"))
     found = misfits(checkpoint, inputs, dict.fromkeys([*CANDIDATES, named]))
-    best = min(found, key=found.get, default=None)
-    if best != named:
-        why = f"its moving means fit {best} better" if found else "a single layer's moving means do not tell"
+    unstated = f"{model}: does not state its precision, and"
+    if not len(found[named]):
         raise LosslessError(
-            f"{model}: does not state its precision, and {why} than {named}; name that, or import it --unchecked"
-            if found
-            else f"{model}: does not state its precision, and {why}; import it --unchecked if it is {named}"
+            f"{unstated} a single layer's moving means do not tell; import it --unchecked if it is {named}"
+        )
+    better = [precision for precision in found if fits_better(found[precision], found[named])]
+    if better:
+        best = min(better, key=lambda precision: found[precision].mean())
+        raise LosslessError(
+            f"{unstated} its moving means fit {best} better than {named}; name that, or import it --unchecked"
         )
