@@ -89,7 +89,7 @@ def restore(folder: Path, status: int = 0) -> list[str]:
     """The lines that `make restore` prints, without what its summary says of raw data."""
     run = python(folder, "-m", "lossless_workflow.restore")
     assert run.returncode == status, run.stdout + run.stderr
-    return re.sub(r"; raw data not here: .*; after an edit, `make restore` again", "", run.stdout).splitlines()
+    return re.sub(r"; raw data not here: .* is made anew", "", run.stdout).splitlines()
 
 
 def flip_a_bit(path: Path) -> None:

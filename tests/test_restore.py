@@ -211,6 +211,16 @@ def test_what_is_missing_is_made_only_where_it_is_asked_for(clone):
     assert planned(clone, FIGURE) == set()
 
 
+def test_data_that_are_fetched_before_a_run_make_nothing_stale(clone):
+    run = python(clone, "-m", "lossless_workflow.restore")
+    assert run.stdout == (
+        "6 of 6 jobs accepted; raw data not here: digits; `lossless-snn fetch` each before a run that reads it, or all"
+        " that is of it is made anew\n"
+    )
+    assert python(clone, "-m", "lossless_snn", "fetch", "digits").returncode == 0
+    assert planned(clone, LOG.replace("sop_num.txt", "noise.csv")) == {"Test under noise k1, seed 0"}
+
+
 def test_an_altered_spiking_network_is_made_again_unless_its_checkpoint_is_altered_too(clone):
     before = (clone / SPIKING).read_bytes()
     flip_a_bit(clone / SPIKING)

@@ -44,7 +44,7 @@ class Outcome:
         verdicts: One on each job.
         converted: Spiking networks that were made again.
         unavailable: Data sets that a job which is to run needs and that cannot be had.
-        absent_data: Folders of raw data that are not here, and that nothing needs now.
+        absent_data: Data sets that are not here, and that nothing needs now.
         orphans: A line on each recorded file that no rule makes.
         left_out: A line on each part of dvc.lock that is not in results/.
     """
@@ -75,7 +75,8 @@ class Outcome:
             summary.append(f"not here, and made anew where asked for: {first_of(missing)}")
         if self.absent_data:
             # Snakemake takes fetching for a reason to run again everything that ever read the data.
-            summary.append(f"raw data not here: {', '.join(self.absent_data)}; after an edit, `make restore` again")
+            summary.append(f"raw data not here: {', '.join(self.absent_data)}; `lossless-snn fetch` each before a run")
+            summary[-1] += " that reads it, or all that is of it is made anew"
         lines = [
             *self.left_out,
             *map(str, refused),
@@ -132,9 +133,8 @@ def restore(targets: list[str], strict: bool = False, full: bool = False) -> Out
                 known.keep()
         except LockException:
             sys.exit("restore: Snakemake is running here; wait for it")
-        fetched = [job for job in found.fetches if job.params.dataset not in outcome.unavailable]
-    folders = {str(Path(path).parent) for job in fetched for path in job.output}
-    outcome.absent_data = sorted(folder for folder in folders if not Path(folder).is_dir())
+        absent = [job.params.dataset for job in found.fetches if not all(Path(path).exists() for path in job.output)]
+    outcome.absent_data = sorted(set(absent) - set(outcome.unavailable))
     return outcome
 
 
