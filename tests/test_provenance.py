@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lossless_snn.errors import LosslessError
+from lossless_snn.provenance import processor
 from lossless_snn.provenance.circumstances import circumstances_path, last_circumstances
 from lossless_snn.provenance.code.entries import command_code, entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
@@ -181,6 +183,48 @@ def test_a_job_made_twice_has_the_same_record_and_two_attempts(project):
     # Python alone takes some MB, and this process has computed before.
     assert attempts[0]["memory"] > 5
     assert 0 < attempts[0]["processor_seconds"] <= attempts[1]["processor_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("said", "model", "kind", "lacks_bfloat16"),
+    [
+        (
+            "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512f avx512_bf16 sse\n",
+            "AMD EPYC",
+            "avx512_bf16 avx512f avx2",
+            False,
+        ),
+        ("model name\t: AMD EPYC\nflags\t\t: fpu avx avx2\n\nmodel name\t: other\n", "AMD EPYC", "avx2", True),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", platform.machine(), "bf16", False),
+        ("Features\t: fp asimd\n", platform.machine(), "", True),
+        (None, platform.machine(), "", False),
+    ],
+)
+def test_the_kind_of_a_processor(tmp_path, monkeypatch, said, model, kind, lacks_bfloat16):
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    if said is not None:
+        (tmp_path / "cpuinfo").write_text(said)
+    assert processor.model() == model
+    assert processor.kind() == f"{platform.machine()} {kind}".strip()
+    assert processor.lacks_bfloat16() is lacks_bfloat16
+
+
+def test_a_training_records_the_kind_of_processor_and_no_other_job_does(project):
+    assert Records()[TRAIN.place]["processor"] == processor.kind()
+    assert "processor" not in Records()[SIMULATE.place]
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "flags", "slow"),
+    [("bfloat16", "avx2", True), ("bfloat16", "avx2 avx512_bf16", False), ("float32", "avx2", False)],
+)
+def test_a_training_that_the_processor_is_slow_at_says_so(
+    project, tmp_path, monkeypatch, capfd, arithmetic, flags, slow
+):
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    run(replace(TRAIN, params=TRAIN.params | {"recipe": {"arithmetic": arithmetic}}))
+    assert ("has no instructions for its bfloat16 products" in capfd.readouterr().err) is slow
 
 
 def test_edited_code_does_not_run(project):

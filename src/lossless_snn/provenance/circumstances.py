@@ -5,7 +5,6 @@ Nothing of it decides what a job gives, and all of it differs when the same job 
 
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import processor
 from .jobs import RESULTS, Place
 
 # Variables in which schedulers tell a job its number.
@@ -36,7 +36,7 @@ class Circumstances:
         self._content: dict[str, Any] = {
             "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **_git_state(),
-            "processor": _processor(),
+            "processor": processor.model(),
             "load": round(os.getloadavg()[0], 2),
             **_scheduler(),
         }
@@ -101,16 +101,6 @@ def _git_state() -> dict[str, Any]:
     others = [f":(exclude){path}" for path in (RESULTS, "artifacts", "dvc.lock")]
     changes = git("status", "--porcelain", "--", ".", *others)
     return {} if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
-
-
-def _processor() -> str:
-    """The processor's model, or its architecture where the system does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.machine())
 
 
 def _usage() -> dict[str, float]:

@@ -112,7 +112,7 @@ def _details(place: Place, record: dict[str, Any]) -> Iterator[str]:
         commit = attempt.get("commit")
         state = f", commit {commit[:_DIGITS]}{' with changes' if attempt.get('dirty') else ''}" if commit else ""
         yield f"{attempt['started']}, {attempt['seconds']} s{state}, {attempt['processor']}"
-    execution = {name: record[name] for name in ("arithmetic", "device", "threads") if name in record}
+    execution = {name: record[name] for name in ("arithmetic", "device", "threads", "processor") if name in record}
     said = {"code": record["code"], **record["versions"], **execution}
     yield ", ".join(f"{name} {value}" for name, value in said.items())
     yield from wrap("; ".join(f"{name}: {value}" for name, value in _leaves(record["params"])), _WIDTH)

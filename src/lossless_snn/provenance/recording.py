@@ -17,6 +17,7 @@ from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.locks import locked
 from ..files.store import Store
+from . import processor
 from .circumstances import Circumstances
 from .code.fingerprint import PACKAGE
 from .jobs import RESULTS, Job, decisive
@@ -57,6 +58,8 @@ def recording(job: Job) -> Iterator[bool]:
                 _refuse_altered(job, inputs)
                 with _shared(job, inputs) as is_taken:
                     circumstances.are_kept = not is_taken
+                    if not is_taken:
+                        _say_if_slow(job)
                     yield not is_taken
             outputs = _described(job.outputs)
             keep_sources(job.code, job.command)
@@ -76,6 +79,17 @@ def _attempt(job: Job) -> Iterator[Circumstances]:
         succeeded = True
     finally:
         circumstances.append(job.place, succeeded)
+
+
+def _say_if_slow(job: Job) -> None:
+    emulated = (job.params.get("recipe") or {}).get("arithmetic") == "bfloat16" and processor.lacks_bfloat16()
+    if emulated and _execution(job).get("device") != "cuda":
+        print(
+            f"{job.place.name}: takes many times as long on this processor, which has no instructions for its bfloat16"
+            " products; see docs/training.md",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def is_made(job: Job) -> bool:
@@ -206,6 +220,8 @@ def _execution(job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {name: options[f"--{name}"] for name in ("device", "threads") if f"--{name}" in options}
     if "threads" in found:
         found["threads"] = int(found["threads"])
+    if job.rule == "train" and found.get("device") != "cuda":
+        found["processor"] = processor.kind()  # another kind trains other bits, and no other job depends on it
     for path in job.outputs:
         if path.endswith(".json"):
             content = json.loads(Path(path).read_text(encoding="utf-8"))

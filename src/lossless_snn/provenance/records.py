@@ -55,6 +55,7 @@ class _Record(BaseModel):
     arithmetic: str | None = None
     device: str | None = None
     threads: int | None = None
+    processor: str | None = None
     versions: dict[str, str | None]
 
 
