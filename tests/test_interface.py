@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import lossless_snn as ls
+from lossless_snn import __main__ as program
 from lossless_snn import interface
 from lossless_snn.conversion.modules import module_graph
 from lossless_snn.conversion.staircase import NoStaircase, staircase
@@ -284,6 +285,61 @@ def test_images_that_the_network_does_not_take():
         run.spikes("conv")
     with pytest.raises(ls.LosslessError, match="image 1: 1 were simulated, from 0"):
         run.spikes("1", image=1)
+
+
+def test_arguments_out_of_range_are_one_line():
+    module = nn.Sequential(nn.Linear(4, 3), activations.ClippedQuantiser(3), nn.Linear(3, 2))
+    images = torch.rand(5, 4)
+    run = ls.simulate(ls.convert(module, images), images, 3, engine="dense")
+    for refused, message in [
+        (lambda: ls.convert(module, images, k=-1), "k -1: from 0 to 99"),
+        (lambda: ls.convert(module, images, k=100), "k 100: from 0 to 99"),
+        (lambda: ls.convert(module, images, input_bits=40), "input_bits 40, input_range [0-9.]+: bits: .*found 40"),
+        (lambda: ls.convert(module, images, input_range=-1.0), "input_range -1: the largest absolute value"),
+        (lambda: ls.convert(module, images * float("nan")), "input_range nan: the largest absolute value"),
+        (lambda: ls.convert(module, torch.zeros(0, 4)), r"example_input: of shape \(0, 4\); one input"),
+        (
+            lambda: ls.convert(module, images.numpy()),
+            "example_input: expected a tensor, found ndarray; torch",
+        ),
+        (lambda: ls.convert(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), images), "module: nothing in it spikes"),
+        (lambda: ls.simulate(run.network, images, 3, engine="evnt"), "engine 'evnt': .*; did you mean 'event'"),
+        (lambda: ls.simulate(run.network, images.numpy(), 3), "images: expected a tensor, found ndarray"),
+        (lambda: ls.simulate(run.network, images, 0), "steps 0: from 1 to"),
+        (lambda: run.accuracy(torch.zeros(4)), r"labels: of shape \(4,\), but 5 images were simulated"),
+        (lambda: run.accuracy([0] * 5), "labels: expected a tensor, found list"),
+        (lambda: ls.certify(run, nn.Linear(5, 2)), "module: does not take the run's images: RuntimeError: "),
+    ]:
+        with pytest.raises(ls.LosslessError, match=message) as error:
+            refused()
+        assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("command", "lacking"),
+    [
+        (["simulate", "own.safetensors", "--logs", "logs"], "experiment"),
+        (["simulate", "own.safetensors", "--logs", "logs", "--steps", "3", "--batch-size", "5"], "dataset"),
+        (["activity", "own.safetensors", "--out", "activity.json"], "experiment"),
+        (["compare-neurons", "own.safetensors", "--out", "neurons"], "experiment"),
+        (["widths", "own.safetensors", "--out", "widths.csv"], "experiment"),
+        (["certify", "own.safetensors", "--implementation", "a:b"], "experiment"),
+        (["viewer", "own.safetensors", "--out", "viewer.html"], "precision"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_commands_that_need_an_experiment_say_so_of_a_module(tmp_path, monkeypatch, command, lacking):
+    monkeypatch.chdir(tmp_path)
+    module = nn.Sequential(nn.Linear(4, 3), activations.ClippedQuantiser(3), nn.Linear(3, 2))
+    ls.convert(module, torch.rand(5, 4)).save("own.safetensors")
+    monkeypatch.setattr(sys, "argv", ["lossless-snn", *command])
+    with pytest.raises(SystemExit) as stop:
+        program.run()
+    assert stop.value.code == (
+        f"lossless-snn: a network that was converted from a module has no {lacking}, which this command needs: use it "
+        "in Python (docs/interface.md)"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["own.safetensors"]
 
 
 @pytest.mark.parametrize("module", [interface, activations])

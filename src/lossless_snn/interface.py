@@ -14,7 +14,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ from torch import Tensor, nn
 from .conversion.convert import convert_parameters
 from .conversion.modules import module_graph
 from .conversion.spiking_network import GraphMetadata, InputIntegers, SpikingMetadata, SpikingNetwork
-from .errors import LosslessError
+from .errors import LosslessError, did_you_mean, quoted
 from .exchange.neurobench import neurobench_results
 from .files.tensors import tensors_sha256
+from .files.typed import validate
 from .networks.activations import ClippedQuantiser, RoundingQuantiser
 from .networks.graph import Pooling
 from .networks.quantiser import MOST_STEPS
-from .simulation import Trace, simulator
+from .simulation import ENGINES, Trace, simulator
 from .simulation.certificate import Certificate
 from .simulation.recording import Spikes, record_spikes, thresholds_passed
 
@@ -50,6 +51,8 @@ __all__ = [
 
 # Images simulated and compared at once.
 _BATCH = 100
+# As files of networks have it, see `spiking_network.GraphMetadata`.
+MOST_LEVEL = 99
 
 
 def convert(
@@ -80,7 +83,8 @@ def convert(
         The network, on its grid of integers: `simulate` runs it, its method `save` writes it to a file.
 
     Raises:
-        LosslessError: Something in the module cannot be converted without loss; one line names its path, and why.
+        LosslessError: Something in the module cannot be converted without loss; one line names its path, and why. Or
+            the example is no batch of inputs, or a number is out of range.
 
     Example:
         >>> module = nn.Sequential(nn.Linear(4, 8), ClippedQuantiser(levels=3), nn.Linear(8, 2))
@@ -90,9 +94,17 @@ def convert(
         Traceback (most recent call last):
         lossless_snn.errors.LosslessError: 1 (GELU): GELU is none of the layers that spikes can carry
     """
+    _require_tensor(example_input, "example_input")
+    if not example_input.numel():
+        raise LosslessError(f"example_input: of shape {tuple(example_input.shape)}; one input at the least is needed")
+    if k is not None and not 0 <= k <= MOST_LEVEL:
+        raise LosslessError(f"k {k}: from 0 to {MOST_LEVEL}")
     graph, parameters = module_graph(module, example_input, k)
     largest = input_range or 2 * example_input.abs().max().item() or 1.0
-    inputs = InputIntegers(bits=input_bits, peak=ceil(largest * 2**input_bits), signed=True)
+    if not 0 < largest < inf:
+        raise LosslessError(f"input_range {largest:g}: the largest absolute value of an input, above 0")
+    described = {"bits": input_bits, "peak": ceil(largest * 2.0**input_bits), "signed": True}
+    inputs = validate(InputIntegers, described, f"input_bits {input_bits}, input_range {largest:g}")
     converted = convert_parameters(graph, parameters, k, inputs)
     metadata = GraphMetadata(
         graph=graph,
@@ -137,7 +149,7 @@ def simulate(network: SpikingNetwork, images: Tensor, steps: int, *, engine: str
         What happened.
 
     Raises:
-        LosslessError: The images have another shape, or values beyond the network's range.
+        LosslessError: The images have another shape, or values beyond the network's range; there is no such engine.
 
     Example:
         >>> module = nn.Sequential(nn.Linear(4, 8), ClippedQuantiser(levels=3), nn.Linear(8, 2))
@@ -150,6 +162,8 @@ def simulate(network: SpikingNetwork, images: Tensor, steps: int, *, engine: str
     """
     if not 1 <= steps <= MOST_STEPS:
         raise LosslessError(f"steps {steps}: from 1 to {MOST_STEPS:,} can be simulated")
+    if engine not in ENGINES:
+        raise LosslessError(f"engine '{engine}': expected one of {', '.join(ENGINES)}{did_you_mean(engine, ENGINES)}")
     pixels = _integers(network, images)
     run = simulator(network, engine, threads).run
     traces = [run(pixels[start : start + _BATCH], steps) for start in range(0, len(pixels), _BATCH)]
@@ -200,7 +214,15 @@ class Run:
 
         Shape:
             labels: int64 (N,). Returned: float64 (T,).
+
+        Raises:
+            LosslessError: There is not one label an image.
         """
+        _require_tensor(labels, "labels")
+        if labels.shape != (len(self.pixels),):
+            raise LosslessError(
+                f"labels: of shape {tuple(labels.shape)}, but {len(self.pixels):,} images were simulated"
+            )
         return (self.predictions == labels[:, None].cpu()).double().mean(0)
 
     @property
@@ -372,6 +394,9 @@ def certify(run: Run, module: nn.Module | None = None) -> Certification:
     Returns:
         What was compared, and what differs.
 
+    Raises:
+        LosslessError: The module does not take the run's images.
+
     Example:
         >>> module = nn.Sequential(nn.Linear(4, 8), ClippedQuantiser(levels=3), nn.Linear(8, 2))
         >>> images = torch.rand(5, 4)
@@ -398,6 +423,7 @@ def certify(run: Run, module: nn.Module | None = None) -> Certification:
 
 def _integers(network: SpikingNetwork, images: Tensor) -> np.ndarray:
     """Images as the network's integer inputs, int32 (N, C, H, W)."""
+    _require_tensor(images, "images")
     if images.dtype == torch.uint8:
         if not isinstance(network.metadata, SpikingMetadata):
             raise LosslessError("images: 8-bit pixels; the network takes floats, as its module does")
@@ -431,11 +457,21 @@ def _part(trace: Trace, part: slice) -> Trace:
     return Trace(*(array[part] for array in arrays), tuple(layer[part] for layer in counts))
 
 
+def _require_tensor(value: object, name: str) -> None:
+    if not isinstance(value, Tensor):
+        raise LosslessError(f"{name}: expected a tensor, found {type(value).__name__}; torch.as_tensor makes one")
+
+
 @torch.no_grad()
 def _unlike(run: Run, module: nn.Module) -> int:
     """Images of which the module predicts another class, in 64-bit floats, from what the network received."""
     exact = copy.deepcopy(module).double().cpu().eval()
     inputs = torch.from_numpy(run.pixels).double() / 2.0**run.network.inputs.bits
     inputs = inputs.flatten(1) if run.flat else inputs
-    predicted = torch.cat([exact(part).argmax(1) for part in inputs.split(_BATCH)])
+    try:
+        predicted = torch.cat([exact(part).argmax(1) for part in inputs.split(_BATCH)])
+    except Exception as error:  # whatever a person's own code raises
+        raise LosslessError(
+            f"module: does not take the run's images: {type(error).__name__}: {quoted(error)}"
+        ) from error
     return int((predicted != run.predictions[:, -1]).sum())

@@ -20,6 +20,7 @@ neurons          what turns sums into activations or spikes. Of the ANN: a sum r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pandas as pd
 
@@ -133,13 +134,18 @@ def settled_percentiles(record: ActivityRecord) -> tuple[float, int, int]:
     if not images:
         raise LosslessError("no image settled in these steps; simulate more")
     mean = sum(step * count for step, count in enumerate(record.settled)) / images
-    within, reached = 0, 0
-    for step, count in enumerate(record.settled):
-        within += count
-        if 100 * within >= 99 * images:
-            reached = step
-            break
-    return mean, reached, max(step for step, count in enumerate(record.settled) if count)
+    most = max(step for step, count in enumerate(record.settled) if count)
+    return mean, _settled_within(record, images), most
+
+
+def step_of_most(record: ActivityRecord) -> int | None:
+    """The smallest number of steps within which 99 % of all images settle; None where fewer do."""
+    return _settled_within(record, record.images)
+
+
+def _settled_within(record: ActivityRecord, images: int) -> int | None:
+    within = accumulate(record.settled)
+    return next((step for step, count in enumerate(within) if 100 * count >= 99 * images), None)
 
 
 def load_activities(results: Results) -> dict[str, ActivityRecord]:

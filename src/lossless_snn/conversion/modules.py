@@ -115,6 +115,8 @@ class _Reader:
                 values[node] = self._value(node, values)
             except _Refusal as refusal:
                 raise LosslessError(f"{self._where}: {refusal}{self._traced.why_no_quantiser(node)}") from None
+        if not self._nodes:
+            raise LosslessError("module: nothing in it spikes; a quantised layer before the last is needed")
         output = values[node]
         content = {"input_shape": self._shapes[IMAGE], "nodes": self._nodes, "output": output.part}
         index = len(self._nodes)

@@ -9,8 +9,8 @@ from ..costs import (
     load_activities,
     quantised_cost,
     required_hardware,
-    settled_percentiles,
     spiking_cost,
+    step_of_most,
     total,
 )
 from ..results import Results
@@ -21,14 +21,14 @@ from .style import add_legend, line_styles, new_figure
 def draw(results: Results, style: FigureStyle) -> Figure:
     """Above, accuracy after each step; below, energy so far with the smallest memory, and the ANN's as thin lines.
 
-    A mark stands at the step within which 99 % of the images have settled.
+    A mark stands at the step within which 99 % of the images have settled, if so many have.
     """
     records, hardware = load_activities(results), required_hardware(results)
     memory, access = min(hardware.memory.items(), key=lambda item: item[1])
     first = next(iter(records.values()))
     notes = [
         f"{DISCLAIMER} The first {first.images:,} test images; {memory} of memory, {access:g} pJ an access. Thin: the "
-        "quantised ANN, zeros skipped. Marks: 99 % of the images have settled."
+        "quantised ANN, zeros skipped. Marks: 99 % of the images have settled; none where fewer have."
     ]
     figure = new_figure(style, "Energy and accuracy in time", captions.first_seed_subtitle(results), notes)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -43,7 +43,9 @@ def draw(results: Results, style: FigureStyle) -> Figure:
         handles.append(handle)
         below.plot(steps, energy, linewidth=1.8, **line)
         below.axhline(1e6 * total(quantised_cost(record, hardware)).joules(access), linewidth=0.8, **line)
-        _, settled, _ = settled_percentiles(record)
+        settled = step_of_most(record)
+        if settled is None:
+            continue
         for axes, values in ((above, accuracy), (below, energy)):
             axes.plot(
                 [settled], [values[settled - 1]], marker=lines[precision]["marker"], color=line["color"], clip_on=False
