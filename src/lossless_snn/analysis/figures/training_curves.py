@@ -24,7 +24,7 @@ _DECADE = 10
 def draw(results: Results, style: FigureStyle) -> Figure:
     """Above the cross-entropy, below the share of images predicted wrong, on logarithmic axes; mean and range of seeds.
 
-    Solid lines are of held-out images, dotted ones of training images, as seen while training. Errors are those of
+    The legend's lines are of held-out images, dotted ones of training images, as seen while training. Errors are of
     held-out images alone, where there are such: those of training images fall to nothing, which has no place there.
     Raises LosslessError where a run has no history.
     """
