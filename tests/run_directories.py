@@ -114,9 +114,13 @@ def write_run(
         "batch_size": 2,
     }
     (folder / "snn.json").write_text(json.dumps(common | measures | (snn or {})))
-    proof = {"images": (snn or {}).get("images", 5), "arithmetic": "exact", "neurons_compared": 45_000}
+    proof = {"images": (snn or {}).get("images", 5)}
     proof |= {"mismatches": 0, "mismatches_in_settled_images": 0, "grid_ann_accuracy": (0.8, 1.0)[seed]}
-    proof |= {"predictions_that_differ": 0, "images_not_settled": 0, "first_offender": None} | (certificate or {})
+    simulated = common | measures | (snn or {})
+    proof["neurons_compared"] = simulated["neurons"] * simulated["images"]
+    proof |= {"images_not_settled": simulated["images"] - simulated["settled_images"]}
+    proof |= {"arithmetic": simulated["arithmetic"], "predictions_that_differ": 0, "first_offender": None}
+    proof |= certificate or {}
     (folder / "certificate.json").write_text(
         json.dumps({"mismatches_by_layer": {"1:all": proof["mismatches"]}} | proof)
     )

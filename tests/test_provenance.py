@@ -20,6 +20,7 @@ from lossless_snn.provenance.circumstances import circumstances_path, last_circu
 from lossless_snn.provenance.code.entries import command_code, entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
 from lossless_snn.provenance.jobs import Job, decisive
+from lossless_snn.provenance.lineage import Lineage
 from lossless_snn.provenance.plan import VARIABLE, make_plan, read_plan
 from lossless_snn.provenance.recording import recording
 from lossless_snn.provenance.records import Records, write_record
@@ -629,3 +630,26 @@ def test_records_have_digests_of_their_own_of_all_that_went_in_and_out(project):
             path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
             for path, content in expected.items()
         }
+
+
+def test_records_that_lead_in_a_circle_are_one_line(project):
+    records = json.loads(TRAIN.place.file.read_text(encoding="utf-8"))
+    trained = next(name for name, record in records["jobs"].items() if record["rule"] == "train")
+    records["jobs"][trained]["inputs"][f"{FOLDER}/figure"] = {"sha256": "0" * 64, "size": 1}
+    TRAIN.place.file.write_text(json.dumps(records), encoding="utf-8")
+    with pytest.raises(LosslessError, match="is made from what is made from it; `git checkout` the records"):
+        verify([Path("results")])
+    with pytest.raises(LosslessError, match="is made from what is made from it"):
+        Lineage().steps([f"{FOLDER}/figure"])
+    records["jobs"][trained]["inputs"] = records["jobs"][trained]["outputs"]
+    TRAIN.place.file.write_text(json.dumps(records), encoding="utf-8")
+    with pytest.raises(LosslessError, match=f"{FOLDER}/checkpoint is made from itself"):
+        Records()[TRAIN.place]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.write_text("[" * 100_000, encoding="utf-8")])
+def test_records_that_are_no_file_or_nested_without_end_are_one_line(project, make):
+    TRAIN.place.file.unlink()
+    make(TRAIN.place.file)
+    with pytest.raises(LosslessError, match=r"no regular file|not JSON"):
+        Records()[TRAIN.place]

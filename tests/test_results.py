@@ -127,6 +127,24 @@ def test_violated_certificate_has_no_results(tmp_path):
         RunDirectory.read(folder)
 
 
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(
+    ("certificate", "message"),
+    [
+        ({"neurons_compared": 1}, "1 neurons compared, of 9,000 in each of 5 images"),
+        ({"neurons_compared": 45_001}, "45,001 neurons compared, of 9,000 in each of 5 images"),
+        ({"images_not_settled": 5}, "5 images not settled, but 0 by snn.json"),
+        ({"first_offender": "image 0, layer 1"}, "a first offender .image 0, layer 1. where nothing differs"),
+        ({"arithmetic": "faithful"}, "arithmetic"),
+        ({"images": 4}, "images"),
+    ],
+)
+def test_a_certificate_of_another_simulation_is_refused(tmp_path, certificate, message):
+    folder = write_run(tmp_path, "k0", 0, certificate=certificate)
+    with pytest.raises(LosslessError, match=rf"certificate\.json: .*{message}"):
+        RunDirectory.read(folder)
+
+
 def test_notes_name_the_published_arithmetic(tmp_path):
     certificate = {"mismatches": 2, "mismatches_in_settled_images": 2}
     run = write_run(tmp_path, "k0", 0, snn={"arithmetic": "faithful"}, certificate=certificate)

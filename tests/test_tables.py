@@ -10,7 +10,7 @@ from run_directories import compare, write_config, write_run
 
 from lossless_snn.analysis.tables.column import PERCENT, POINTS, Column, hundredths, signed_hundredths
 from lossless_snn.analysis.tables.curves import accuracy_by_step, training_curves
-from lossless_snn.analysis.tables.results import readable
+from lossless_snn.analysis.tables.results import readable, write_tables
 from lossless_snn.cli.commands.results.table import command
 from lossless_snn.errors import LosslessError
 
@@ -238,3 +238,12 @@ def test_heading_has_the_unit_and_what_stands_beside():
     assert column().title(compared=True) == "heading"
     assert column(unit=PERCENT, published="published").title(compared=True) == "heading (%) (published)"
     assert column(unit=PERCENT, published="published").title(compared=False) == "heading (%)"
+
+
+@pytest.mark.bad_input("outputs")
+@pytest.mark.parametrize("name", ["results.md", "metrics.json", "training.csv", "accuracy_by_step.csv"])
+def test_a_table_that_is_to_have_the_name_of_another_of_its_files(tmp_path, name):
+    runs = [write_run(tmp_path, "k0", 0)]
+    with pytest.raises(LosslessError, match=f"{name}: the name of two files of this table; choose another"):
+        write_tables(compare(tmp_path, runs), tmp_path / "tables" / name)
+    assert not (tmp_path / "tables").exists()

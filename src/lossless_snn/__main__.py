@@ -5,15 +5,24 @@ What is here and not where commands are is in no fingerprint: how a refusal is w
 
 import sys
 
-from .cli.main import cli, main
+import click
+
+from .cli.main import main
 from .cli.usage import Context
 
 
 def run() -> None:
     """Run the command line of this process."""
-    cli.context_class = Context
+    click.Command.context_class = Context  # of commands that are imported later, too
     try:
         main()
+    except RecursionError:
+        sys.exit("lossless-snn: something that was given is nested too deeply to be read; look at its brackets")
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no class of its own for this.
+        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        sys.exit("lossless-snn: it takes more memory than there is; is the file sound, or a batch too large?")
     except AttributeError as error:
         from .conversion.spiking_network import GraphMetadata
 

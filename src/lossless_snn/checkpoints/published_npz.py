@@ -88,8 +88,11 @@ def stated_precision(path: str | Path) -> str | None:
         with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:
             if _PRECISION not in archive.namelist():
                 return None
-            with archive.open(_PRECISION) as member:
-                stated = member.read(_LONGEST_PRECISION).decode("ascii")
+            member = archive.getinfo(_PRECISION)
+            # Some ways to compress expand a whole piece of the archive before it can be limited.
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > _LONGEST_PRECISION:
+                raise LosslessError(f"{path}: '{_PRECISION}' in it is no name of a precision; export it again")
+            stated = archive.read(member).decode("ascii")
         quantiser_level(stated)
         return stated
     except LosslessError:

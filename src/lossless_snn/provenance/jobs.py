@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files.atomic import write_text
+from ..files.reading import read_text
 
 RESULTS = Path("results")
 STORAGE = ".snakemake/storage/"
@@ -148,7 +149,7 @@ def expanded(words: Iterable[str]) -> list[str]:
     return [
         in_project(line)
         for word in words
-        for line in (Path(word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word])
+        for line in (read_text(word[1:]).splitlines() if word.startswith("@") else [word])
     ]
 
 

@@ -46,16 +46,22 @@ class Lineage:
     def steps(self, paths: Iterable[str]) -> dict[Place, dict[str, Any]]:
         """The records of all jobs that led to the files at `paths`, each after those whose outputs it read.
 
-        A file that no record tells of leads to none.
+        A file that no record tells of leads to none. Raises LosslessError where records lead in a circle.
         """
         found: dict[Place, dict[str, Any]] = {}
+        self._add_steps(paths, found, ())
+        return found
+
+    def _add_steps(self, paths: Iterable[str], found: dict[Place, dict[str, Any]], after: tuple[Place, ...]) -> None:
         for path in paths:
             maker = self._makers.get(path)
-            if maker is not None and maker not in found:
-                record = self._records[maker]
-                found |= {place: step for place, step in self.steps(record["inputs"]).items() if place not in found}
-                found[maker] = record
-        return found
+            if maker is None or maker in found:
+                continue
+            if maker in after:
+                raise LosslessError(f"{maker}: is made from what is made from it; `git checkout` the records")
+            record = self._records[maker]
+            self._add_steps(record["inputs"], found, (*after, maker))
+            found[maker] = record
 
     def state(self, path: str, entry: dict[str, Any]) -> str:
         """What a record's entry of a file says of the file that is here now: RECORDED, ABSENT or ALTERED."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from ..errors import LosslessError
 from ..files.atomic import write_json
 from ..files.locks import locked
+from ..files.reading import read_text
 from .code.fingerprint import DIGITS
 from .jobs import RESULTS, Job, Place
 from .sources import present_code
@@ -152,11 +153,11 @@ def _is_record_file(path: Path) -> bool:
 
 def _read(file: Path) -> dict[str, Any]:
     """Records by their jobs' names, not checked one by one; none without the file."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except ValueError as error:
+    try:
+        content = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
         raise LosslessError(f"{file}: not JSON ({error}); `git checkout {file}`, or delete it") from None
     jobs = content.get("jobs") if isinstance(content, dict) and content.get("format") == FORMAT else None
     if not isinstance(jobs, dict):
@@ -171,4 +172,6 @@ def _checked(place: Place, record: Any) -> dict[str, Any]:
         first = error.errors()[0]
         inside = ".".join(map(str, first["loc"]))
         raise LosslessError(f"{place}: {inside}: {first['msg']}; {_MEND}") from None
+    if both := record["inputs"].keys() & record["outputs"].keys():
+        raise LosslessError(f"{place}: {min(both)} is made from itself; {_MEND}")
     return record

@@ -4,7 +4,7 @@ import json
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,12 @@ def in_order(jobs: Iterable[Job]) -> list[Job]:
     follows = {
         place: dict.fromkeys(makers[path] for path in job.inputs if path in makers) for place, job in by_place.items()
     }
-    return [by_place[place] for place in TopologicalSorter(follows).static_order()]
+    try:
+        order = list(TopologicalSorter(follows).static_order())
+    except CycleError as error:
+        _, (first, *_) = error.args
+        raise LosslessError(f"{first}: is made from what is made from it; `git checkout` the records") from None
+    return [by_place[place] for place in order]
 
 
 def first_of(paths: Iterable[str]) -> str:

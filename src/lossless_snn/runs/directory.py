@@ -42,7 +42,8 @@ class RunDirectory:
         of_snn = snn.read(path / snn.FILE)
         agree(path / snn.FILE, of_snn, path / ann.FILE, of_ann, (*COMMON, "precision", "seed"))
         proof = certificate.read(path / certificate.FILE)
-        agree(path / certificate.FILE, proof, path / snn.FILE, of_snn, ("images",))
+        agree(path / certificate.FILE, proof, path / snn.FILE, of_snn, ("images", "arithmetic"))
+        _require_consistent(path, of_snn, proof)
         if of_snn.arithmetic == "exact" and proof.mismatches_in_settled_images:
             raise LosslessError(
                 f"{path / certificate.FILE}: violated: {proof.mismatches_in_settled_images:,} neurons of "
@@ -87,3 +88,24 @@ class RunDirectory:
         for test in tests:
             agree(path, test, self.path / ann.FILE, self.ann, ("images",))
         return pd.DataFrame([test.model_dump() for test in tests])
+
+
+def _require_consistent(path: Path, simulated: SnnRecord, proof: CertificateRecord) -> None:
+    """Raise LosslessError where what was simulated and what was certified cannot both be so."""
+    units = simulated.neurons + (simulated.max_pooling_units or 0)
+    unsettled = simulated.images - simulated.settled_images
+    faults = {
+        f"{proof.neurons_compared:,} neurons compared, of {units:,} in each of {simulated.images:,} images": (
+            proof.neurons_compared != units * simulated.images
+        ),
+        f"{proof.images_not_settled:,} images not settled, but {unsettled:,} by {snn.FILE}": (
+            proof.images_not_settled != unsettled
+        ),
+        f"a first offender ({proof.first_offender}) where nothing differs": (
+            proof.first_offender is not None
+            and not (proof.mismatches_in_settled_images or proof.predictions_that_differ)
+        ),
+    }
+    for said, is_so in faults.items():
+        if is_so:
+            raise LosslessError(f"{path / certificate.FILE}: {said}; simulate again")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...files.atomic import write_together
 from .. import captions
 from ..comparison import load_certified
 from ..results import Results
 from .column import PERCENT, Column, hundredths, markdown, three_digits, whole
+from .files import write_all
 
 COLUMNS = (
     Column("accuracy", "accuracy", hundredths, PERCENT),
@@ -34,9 +34,8 @@ def write_certified_table(results: Results, path: Path) -> None:
         f"{captions.experiment(results)}: the first {first['images']:,} test images, {first['time_step']:,} time "
         "steps; what differs from the quantised network after the last step."
     )
-    texts = {path.name: table.to_csv(index=False)}
-    texts[path.with_suffix(".md").name] = f"{caption}\n\n{markdown(COLUMNS, rows)}\n"
-    write_together(path.parent, texts)
+    readable = f"{caption}\n\n{markdown(COLUMNS, rows)}\n"
+    write_all(path.parent, (path.name, table.to_csv(index=False)), (path.with_suffix(".md").name, readable))
 
 
 def tidy(results: Results) -> pd.DataFrame:

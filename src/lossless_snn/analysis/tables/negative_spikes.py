@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...files.atomic import write_together
 from .. import captions
 from ..comparison import load_comparison, summarise
 from ..results import Results
 from ..statistics import LEAST_SEEDS, interval
 from .column import PERCENT, POINTS, Column, hundredths, markdown, signed_hundredths, three_digits
+from .files import write_all
 
 _MEASURED = ["accuracy", "accuracy_difference", "time_steps_to_ann", "spikes_to_ann", "operations_to_ann"]
 _MEASURED += ["spikes_per_image", "operations_per_image", "ann_accuracy", "unquantised_accuracy"]
@@ -39,8 +39,8 @@ COLUMNS = (
 def write_comparison_table(results: Results, path: Path) -> None:
     """Write negative_spikes.csv to `path`, and a readable .md beside it, both or none."""
     table = tidy(results)
-    texts = {path.name: table.to_csv(index=False), path.with_suffix(".md").name: _readable(table, results)}
-    write_together(path.parent, texts)
+    readable = _readable(table, results)
+    write_all(path.parent, (path.name, table.to_csv(index=False)), (path.with_suffix(".md").name, readable))
 
 
 def tidy(results: Results) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...files.atomic import write_together
 from .. import captions
 from ..quantities import QUANTITIES
 from ..results import Results
@@ -26,6 +25,7 @@ from .column import (
     thousandths,
 )
 from .curves import accuracy_by_step, training_curves
+from .files import write_all
 
 _COLUMNS = (
     Column("seeds", "seeds"),
@@ -82,15 +82,13 @@ def write_tables(results: Results, path: Path) -> None:
 
     All five or none: raises LosslessError, before anything is written, where a log that they need is wrong.
     """
-    write_together(
+    write_all(
         path.parent,
-        {
-            path.name: tidy(results).to_csv(index=False),
-            path.with_suffix(".md").name: readable(results),
-            "metrics.json": json.dumps(metrics(results), indent=2) + "\n",
-            "accuracy_by_step.csv": accuracy_by_step(results).to_csv(index=False),
-            "training.csv": training_curves(results).to_csv(index=False),
-        },
+        (path.name, tidy(results).to_csv(index=False)),
+        (path.with_suffix(".md").name, readable(results)),
+        ("metrics.json", json.dumps(metrics(results), indent=2) + "\n"),
+        ("accuracy_by_step.csv", accuracy_by_step(results).to_csv(index=False)),
+        ("training.csv", training_curves(results).to_csv(index=False)),
     )
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import LosslessError
-from ...files.atomic import write_together
 from ...runs import predictions
 from ...runs.directory import RunDirectory
 from .. import captions
 from ..results import Results
 from ..statistics import CONFIDENCE, MARGIN, compare_pairs, mcnemar
 from .column import PERCENT, POINTS, Column, hundredths, markdown, signed_hundredths, three_digits
+from .files import write_all
 
 _COLUMNS = (
     Column("seeds", "seeds"),
@@ -37,8 +37,12 @@ def write_significance(results: Results, path: Path) -> None:
             missing or wrong.
     """
     over_seeds, per_image = paired_over_seeds(results), paired_per_image(results)
-    texts = {path.name: over_seeds.to_csv(index=False), "mcnemar.csv": per_image.to_csv(index=False)}
-    write_together(path.parent, {**texts, path.with_suffix(".md").name: _readable(results, over_seeds, per_image)})
+    write_all(
+        path.parent,
+        (path.name, over_seeds.to_csv(index=False)),
+        ("mcnemar.csv", per_image.to_csv(index=False)),
+        (path.with_suffix(".md").name, _readable(results, over_seeds, per_image)),
+    )
 
 
 def paired_over_seeds(results: Results) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import LosslessError
-from ...files.atomic import write_together
 from .. import captions
 from ..results import Results, largest_deviations
 from .column import hundredths, signed_hundredths, whole
+from .files import write_all
 
 _QUANTITIES = {
     "accuracy": "accuracy (%)",
@@ -29,8 +29,7 @@ def write_step_tables(results: Results, path: Path) -> None:
             f"no published logs of {results.first.experiment} at these precisions; put its four files into "
             f"config/published/{results.first.experiment}/PRECISION/"
         )
-    texts = {path.name: steps.to_csv(index=False), path.with_suffix(".md").name: readable(results)}
-    write_together(path.parent, texts)
+    write_all(path.parent, (path.name, steps.to_csv(index=False)), (path.with_suffix(".md").name, readable(results)))
 
 
 def readable(results: Results) -> str:
