@@ -1,5 +1,6 @@
 """Equivalence by evidence: probes of a real training by other code, and what is accepted through them."""
 
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_code_that_trains_the_same_is_equivalent_and_verification_says_by_what(f
     recorded = Records()[job.place]["code"]
     assert equivalence.codes == (recorded, job.code)
     assert {"0.weight", "0.gamma", "0.mean", "history"} <= equivalence.digests.keys()
-    assert equivalence.probe["epochs"] == 1
+    assert equivalence.probe.epochs == 1
     capsys.readouterr()
     command_line("verify")
     said = capsys.readouterr().out
@@ -101,7 +102,8 @@ def equivalence(*codes: str, epochs: int = 2, of: Job | None = None, **extent: i
     subject = of or job(codes[-1])
     wildcards = {name: value for name, value in subject.wildcards.items() if name != "seed"}
     content = {"rule": "train", "wildcards": wildcards, "params": subject.params, "codes": codes}
-    write_equivalence(subject, Equivalence(**content, probe={"epochs": epochs, **extent}, digests={"0.weight": "1"}))
+    digests = {"0.weight": "1" * 64}
+    write_equivalence(subject, Equivalence(**content, probe={"epochs": epochs, **extent}, digests=digests))
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ def test_what_a_probe_does_not_show_is_refused_still(chained):
 def test_a_new_probe_takes_the_place_of_an_older_one(chained):
     equivalence(B, A, epochs=9)
     path = Path("results/quick/tiny/equivalences.json")
-    assert sorted(one.probe["epochs"] for one in read_equivalences(path)) == [2, 3, 4, 6, 9]
+    assert sorted(one.probe.epochs for one in read_equivalences(path)) == [2, 3, 4, 6, 9]
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,26 @@ def test_the_probe_runs_the_recorded_command_with_files_of_its_own():
         "lossless-snn train tiny --precision k1 --seed 0 --budget quick --out probe.safetensors --history history.csv"
         " --threads 1 --device cpu --epochs 3"
     )
+
+
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("probe", {"images": 5}),
+        *(("probe", {"epochs": epochs}) for epochs in ("two", 0, -1, 1e99, True, None, 10**30)),
+        *(("probe", {"epochs": 2, "images": images}) for images in ([1], 0, "all", 1.5)),
+        ("codes", [A, A]),
+        ("codes", [A]),
+        ("codes", [A, "X"]),
+        ("digests", {}),
+        ("digests", {"0.weight": "short"}),
+    ],
+)
+def test_equivalences_that_make_no_sense_are_one_line(chained, key, value):
+    path = Path("results/quick/tiny/equivalences.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["equivalences"][0][key] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(LosslessError, match=r"equivalences\.json: no equivalences of format 1 \(0\."):
+        read_equivalences(path)

@@ -653,3 +653,21 @@ def test_records_that_are_no_file_or_nested_without_end_are_one_line(project, ma
     make(TRAIN.place.file)
     with pytest.raises(LosslessError, match=r"no regular file|not JSON"):
         Records()[TRAIN.place]
+
+
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("threads", -64, "threads -64, but its command has 1"),
+        ("rule", "draw", "is the record of another job"),
+        ("wildcards", {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "7"}, "of another job"),
+        ("command", "lossless-snn figure", "lossless-snn figure: names no figure"),
+    ],
+)
+def test_a_record_that_contradicts_its_name_or_its_command_is_a_fault(project, key, value, fault):
+    records = json.loads(SIMULATE.place.file.read_text(encoding="utf-8"))
+    records["jobs"][SIMULATE.place.name][key] = value
+    SIMULATE.place.file.write_text(json.dumps(records), encoding="utf-8")
+    faults, _ = verify([Path("results")], {job.place: job for job in CHAIN})
+    assert any(str(SIMULATE.place) in found and fault in found for found in faults), faults

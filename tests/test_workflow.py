@@ -330,6 +330,8 @@ def test_a_lock_of_another_machine_stays(tmp_path):
     done = free_locks(tmp_path)
     assert (done.returncode, locks.exists()) == (1, True)
     assert "process 1 on elsewhere" in done.stderr
+    (entry,) = (tmp_path / ".snakemake/lossless_snn/processes").iterdir()
+    assert f"where a machine is no more, delete {entry.relative_to(tmp_path)}" in done.stderr
 
 
 def test_a_killed_run_is_gone_on_with(repository):

@@ -53,7 +53,9 @@ def free_locks(program: str) -> None:
     living = [entry for entry in entries.values() if entry and _may_live(entry)]
     if living:
         holders = ", ".join(f"{entry.pid} on {entry.host}" for entry in living)
-        sys.exit(f"{program}: Snakemake is running here (process {holders}); wait for it, or end it")
+        elsewhere = [path for path, entry in entries.items() if entry and entry.host != socket.gethostname()]
+        gone = f"; where a machine is no more, delete {', '.join(map(str, elsewhere))}" if elsewhere else ""
+        sys.exit(f"{program}: Snakemake is running here (process {holders}); wait for it, or end it{gone}")
     if not entries:
         sys.exit(
             f"{program}: Snakemake is running here, started in an unknown way; wait for it (or `snakemake --unlock`)"

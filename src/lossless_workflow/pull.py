@@ -7,7 +7,7 @@ pushed it) and what would take the place of files that DVC has not saved is name
 
 import logging
 import sys
-from collections.abc import Container
+from collections.abc import Collection
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -16,7 +16,9 @@ from dvc.repo import Repo
 from dvc.stage import Stage
 from dvc_data.hashfile.hash import hash_file
 
-from .lock import locked_stages
+from lossless_snn.errors import quoted
+
+from .lock import LOCK, locked_stages
 from .program import program
 
 
@@ -38,18 +40,19 @@ def pull_locked() -> list[str]:
         sys.exit(f"restore: DVC: {' '.join(str(error).split())}")
 
 
-def pull(repo: Repo, stages: Container[str]) -> list[str]:
+def pull(repo: Repo, stages: Collection[str]) -> list[str]:
     """Put the outputs of the stages into results/, as far as they can be had; a line for each that cannot."""
     if not repo.config["core"].get("remote"):
         sys.exit("restore: DVC has no default remote; `dvc remote default embedded`, or one of yours")
-    # Those of dvc.yaml alone, which is to say of experiments that there still are.
     known = [stage for stage in repo.index.stages if stage.addressing in stages]
     outputs = [output for stage in known for output in stage.outs if output.use_cache]
     fetch(repo, known, outputs)
     lacking = [output for output in outputs if output.changed_cache()]
     refuse_missing_remote(repo, lacking)
     shown = (output for output in outputs if output not in lacking or not is_nowhere(repo, output))
-    lines = (put_in_place(repo, output, output not in lacking) for output in shown)
+    lines = [put_in_place(repo, output, output not in lacking) for output in shown]
+    nameless = sorted(set(stages) - {stage.addressing for stage in known})
+    lines += [f"{LOCK}: stage {quoted(name)}: left out, dvc.yaml has none of that name" for name in nameless]
     return [line for line in lines if line]
 
 

@@ -10,18 +10,31 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from ..errors import LosslessError
 from ..files.atomic import write_json
 from ..files.locks import locked
+from .code.fingerprint import DIGITS
 from .jobs import Job
 
 FORMAT = 1
+MOST_EPOCHS = 10**6
+Code = Annotated[str, Field(pattern=f"^[0-9a-f]{{{DIGITS}}}$")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 # What a probe of one seed shows, it shows of all: seeds draw other numbers, by the same code.
 _SEED = "seed"
+
+
+class Probe(BaseModel):
+    """How far a probe went, and how it was run."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+    images: Annotated[int, Field(ge=1)] | None = None
 
 
 class Equivalence(BaseModel):
@@ -41,9 +54,16 @@ class Equivalence(BaseModel):
     rule: str
     wildcards: dict[str, str]
     params: dict[str, Any]
-    codes: tuple[str, str]
-    probe: dict[str, Any]
-    digests: dict[str, str]
+    codes: tuple[Code, Code]
+    probe: Probe
+    digests: Annotated[dict[str, Digest], Field(min_length=1)]
+
+    @field_validator("codes")
+    @classmethod
+    def _are_two(cls, codes: tuple[str, str]) -> tuple[str, str]:
+        if len({*codes}) < 2:
+            raise ValueError("one version, twice")
+        return codes
 
     def is_of(self, job: Job) -> bool:
         """Whether the probe was one of this job, or of the same job with another seed."""
@@ -52,7 +72,7 @@ class Equivalence(BaseModel):
     @property
     def extent(self) -> "Extent":
         """How far the probe went."""
-        return Extent(self.probe["epochs"], self.probe.get("images", math.inf))
+        return Extent(self.probe.epochs, self.probe.images or math.inf)
 
 
 @dataclass(frozen=True)
@@ -129,7 +149,7 @@ def read_equivalences(path: Path) -> list[Equivalence]:
         LosslessError: It is no file of equivalences.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() or not path.exists() else None
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
         return TypeAdapter(list[Equivalence]).validate_python(content["equivalences"])
@@ -138,7 +158,7 @@ def read_equivalences(path: Path) -> list[Equivalence]:
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         why = " ".join(str(error).split())
     raise LosslessError(f"{path}: no equivalences of format {FORMAT} ({why}); `git checkout {path}`, or delete it")
 
@@ -152,7 +172,7 @@ def write_equivalence(job: Job, equivalence: Equivalence) -> Path:
             for other in read_equivalences(path)
             if not (other.is_of(job) and {*other.codes} == {*equivalence.codes})
         ]
-        content = [other.model_dump(mode="json") for other in [*others, equivalence]]
+        content = [other.model_dump(mode="json", exclude_unset=True) for other in [*others, equivalence]]
         write_json(path, {"format": FORMAT, "equivalences": sorted(content, key=_order)})
     return path
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ..config.values import BudgetName
 from ..errors import LONGEST_MESSAGE, LosslessError, quoted
@@ -95,14 +95,29 @@ def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, 
         for place in places:
             try:
                 record = records[place]
+                recorded = recorded_job(record, code_of)
                 if place not in jobs:
-                    jobs[place] = recorded_job(record, code_of)
+                    jobs[place] = recorded
+                if fault := _contradiction(place, record, recorded):
+                    faults.append(f"{place}: {fault}")
             except (LosslessError, ValueError) as error:
                 faults.append(str(error) if isinstance(error, LosslessError) else f"{place}: {error}")
             else:
                 sources.setdefault(record["code"], record["command"])
     archived = (archive_fault(code, command) for code, command in sources.items())
     return faults + [fault for fault in archived if fault]
+
+
+def _contradiction(place: Place, record: Mapping[str, Any], job: Job) -> str | None:
+    """What a record says of its job that its own name or command line does not."""
+    if job.place != place:
+        return f"is the record of another job, {job.place}"
+    options = job.options()
+    for name in ("device", "threads"):
+        said, asked = record.get(name), options.get(f"--{name}")
+        if said is not None and asked not in (None, "auto", str(said)):
+            return f"{name} {quoted(said)}, but its command has {asked}"
+    return None
 
 
 def _absent(paths: Iterable[str], contents: Contents) -> str:

@@ -35,6 +35,8 @@ class Layout:
         """
         words = shlex.split(command)
         name, *arguments = words[1:] if words[0] == PROGRAM else words
+        if name == "figure" and not arguments:
+            raise ValueError(f"{command}: names no figure")
         drawing = [self.figure.format(arguments[0])] if name == "figure" else []
         folder = package.parent.joinpath(*self.commands.split("."))
         found = sorted(folder.rglob(f"{name.replace('-', '_')}.py"))
