@@ -159,6 +159,14 @@ def test_unsaved_files_stay_and_the_rest_is_pulled(clone):
     assert (clone / FOLDER / "checkpoints/k1/seed0.safetensors").is_file()
 
 
+def test_a_stage_that_there_is_none_of_is_named(clone):
+    lock = (clone / "dvc.lock").read_text(encoding="utf-8")
+    (clone / "dvc.lock").write_text(lock.replace("results@quick-digits-lenet", "results@renamed"), encoding="utf-8")
+    done = pull(clone)
+    assert done.returncode == 1
+    assert "dvc.lock: stage results@renamed: left out, dvc.yaml has none of that name\n" in done.stdout
+
+
 def test_an_altered_object_is_not_taken(clone):
     for path in (clone / "artifacts/files/md5").rglob("*"):
         if path.is_file() and path.stat().st_size > 5000 and path.suffix != ".dir":

@@ -75,8 +75,10 @@ class Outcome:
             summary.append(f"not here, and made anew where asked for: {first_of(missing)}")
         if self.absent_data:
             # Snakemake takes fetching for a reason to run again everything that ever read the data.
-            summary.append(f"raw data not here: {', '.join(self.absent_data)}; `lossless-snn fetch` each before a run")
-            summary[-1] += " that reads it, or all that is of it is made anew"
+            summary.append(
+                f"raw data not here: {', '.join(self.absent_data)}; `lossless-snn fetch` each before a run that reads "
+                "it, or all that is of it is made anew"
+            )
         lines = [
             *self.left_out,
             *map(str, refused),

@@ -38,6 +38,15 @@ def read_text(path: str | Path, missing: str = "is its name right?") -> str:
         return file.read_text(encoding="utf-8")
 
 
+def read_text_if_any(path: str | Path) -> str | None:
+    """The same, and None where there is no file."""
+    with reading(path) as file:
+        try:
+            return file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+
 def read_bytes(path: str | Path, missing: str = "is its name right?") -> bytes:
     """The content of a regular file; raises LosslessError as `reading` does."""
     with reading(path, missing) as file:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ..errors import LosslessError
 from ..files.atomic import write_json
 from ..files.locks import locked
+from ..files.reading import read_text_if_any
 from .code.fingerprint import DIGITS
 from .jobs import Job
 
@@ -148,13 +149,14 @@ def read_equivalences(path: Path) -> list[Equivalence]:
     Raises:
         LosslessError: It is no file of equivalences.
     """
+    text = read_text_if_any(path)
+    if text is None:
+        return []
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() or not path.exists() else None
+        content = json.loads(text)
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
         return TypeAdapter(list[Equivalence]).validate_python(content["equivalences"])
-    except FileNotFoundError:
-        return []
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -17,7 +17,8 @@ def model() -> str:
 
 def kind() -> str:
     """Architecture and decisive instructions, such as "x86_64 avx512_bf16 avx512f avx2"; Linux alone says which."""
-    return " ".join([platform.machine(), *(name for name in _DECISIVE if name in _instructions())])
+    found = _instructions()
+    return " ".join([platform.machine(), *(name for name in _DECISIVE if name in found)])
 
 
 def lacks_bfloat16() -> bool:

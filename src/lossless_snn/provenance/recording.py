@@ -83,7 +83,7 @@ def _attempt(job: Job) -> Iterator[Circumstances]:
 
 def _say_if_slow(job: Job) -> None:
     emulated = (job.params.get("recipe") or {}).get("arithmetic") == "bfloat16" and processor.lacks_bfloat16()
-    if emulated and _execution(job).get("device") != "cuda":
+    if emulated and job.options().get("--device") != "cuda":
         print(
             f"{job.place.name}: takes many times as long on this processor, which has no instructions for its bfloat16"
             " products; see docs/training.md",

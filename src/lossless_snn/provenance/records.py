@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from ..errors import LosslessError
 from ..files.atomic import write_json
 from ..files.locks import locked
-from ..files.reading import read_text
+from ..files.reading import read_text_if_any
 from .code.fingerprint import DIGITS
 from .jobs import RESULTS, Job, Place
 from .sources import present_code
@@ -153,10 +153,11 @@ def _is_record_file(path: Path) -> bool:
 
 def _read(file: Path) -> dict[str, Any]:
     """Records by their jobs' names, not checked one by one; none without the file."""
-    if not file.exists():
+    text = read_text_if_any(file)
+    if text is None:
         return {}
     try:
-        content = json.loads(read_text(file))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise LosslessError(f"{file}: not JSON ({error}); `git checkout {file}`, or delete it") from None
     jobs = content.get("jobs") if isinstance(content, dict) and content.get("format") == FORMAT else None
