@@ -290,12 +290,13 @@ def test_an_interrupted_push_is_completed_by_pushing_again(origin, clone, tmp_pa
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", *parts], cwd=clone, env=environment, stdout=subprocess.DEVNULL
     )
-    while process.poll() is None and not any(path.is_file() for path in remote.rglob("*")):
+    while process.poll() is None and not any(path.stat().st_size for path in objects_in(remote)):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    delete_empty(remote)
     dvc(clone, *parts)
-    objects = {path.relative_to(clone / "artifacts") for path in (clone / "artifacts").rglob("*") if path.is_file()}
+    objects = {path.relative_to(clone / "artifacts") for path in objects_in(clone / "artifacts")}
     assert {path.relative_to(remote) for path in objects_in(remote)} == objects
     git(tmp_path, "clone", "--quiet", str(origin), "other")
     shutil.rmtree(tmp_path / "other/artifacts")
@@ -305,8 +306,38 @@ def test_an_interrupted_push_is_completed_by_pushing_again(origin, clone, tmp_pa
 
 
 def objects_in(remote: Path) -> list[Path]:
-    """Whole objects, named by their digests."""
+    """Objects, named by their digests."""
     return [path for path in remote.rglob("*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name)]
+
+
+def delete_empty(remote: Path) -> None:
+    """What docs/artifacts.md advises after a push that was killed while it tried to clone a file."""
+    subprocess.run(["find", remote, "-type", "f", "-empty", "-delete"], check=True)
+
+
+def test_an_empty_object_in_a_remote_is_named_and_pushed_again(clone, tmp_path):
+    """DVC takes one for whole, be it of a file or of a folder's list."""
+    remote = tmp_path / "remote"
+    pull(clone)
+    expected = contents(clone)
+    add_remote(clone, str(remote))
+    dvc(clone, "push")
+    whole = {path: path.read_bytes() for path in objects_in(remote)}
+    for path in whole:
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    shutil.rmtree(clone / "results")
+    shutil.copytree(clone / ".dvc/cache", tmp_path / "cache")
+    shutil.rmtree(clone / ".dvc/cache")
+    done = pull(clone)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert [line for line in (done.stdout + done.stderr).splitlines() if "remote mine" in line], done
+    shutil.copytree(tmp_path / "cache", clone / ".dvc/cache", dirs_exist_ok=True)
+    delete_empty(remote)
+    dvc(clone, "push")
+    assert {path: path.read_bytes() for path in objects_in(remote)} == whole
+    assert pull(clone).returncode == 0
+    assert contents(clone) == expected
 
 
 def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):

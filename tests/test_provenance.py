@@ -269,6 +269,35 @@ def test_an_altered_input_stops_the_job_that_reads_it(project):
         run(DRAW)
 
 
+@pytest.mark.bad_input("logs and records")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda jobs: jobs.pop(SIMULATE.place.name), f"{FOLDER}/log: no record tells how it was made"),
+        (lambda jobs: jobs[SIMULATE.place.name].update(code=7), f"{SIMULATE.place}: code: "),
+        (lambda jobs: jobs[SIMULATE.place.name].update(outputs=[f"{FOLDER}/log"]), f"{SIMULATE.place}: outputs: "),
+        (lambda jobs: jobs.update({SIMULATE.place.name: None}), f"{SIMULATE.place}: "),
+    ],
+)
+def test_an_input_whose_record_is_gone_or_damaged_stops_the_job_that_reads_it(project, change, message):
+    records = json.loads(SIMULATE.place.file.read_text(encoding="utf-8"))
+    change(records["jobs"])
+    SIMULATE.place.file.write_text(json.dumps(records), encoding="utf-8")
+    with pytest.raises(LosslessError) as caught:
+        run(DRAW)
+    assert str(caught.value).startswith(message)
+    run(SIMULATE)  # which mends it
+    run(DRAW)
+
+
+def test_a_damaged_record_of_another_file_stops_no_job(project):
+    records = json.loads(SIMULATE.place.file.read_text(encoding="utf-8"))
+    records["jobs"][DRAW.place.name] = {"outputs": 7}
+    SIMULATE.place.file.write_text(json.dumps(records), encoding="utf-8")
+    run(SIMULATE)
+    run(DRAW)
+
+
 def test_altered_raw_data_stop_the_job_that_reads_them(project):
     Path("data").mkdir()
     Path("data/images").write_text("digits", encoding="utf-8")

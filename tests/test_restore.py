@@ -258,6 +258,25 @@ def test_other_parameters_missing_files_and_missing_records_are_faults(clone):
     assert faults[2:-1] == [f"{FOLDER}/figures/sops.{kind}: no record tells how it was made" for kind in ("png", "svg")]
 
 
+def test_a_file_without_a_record_is_named_and_made_anew(clone):
+    jobs = records_of(clone)
+    write_records(clone, {name: record for name, record in jobs.items() if name != "figure_sops"})
+    (clone / FIGURE).write_text("drawn by nobody")
+    assert restore(clone, status=1) == [
+        f"{FOLDER}/figures/sops.png and 1 more: {FOLDER}/provenance.json: figure_sops: no such record",
+        "5 of 6 jobs accepted; 1 to be made anew where asked for",
+    ]
+    assert planned(clone, FIGURE) == {DRAW}
+
+
+def test_a_record_that_names_another_experiment_hides_nothing(clone):
+    jobs = records_of(clone)
+    jobs["figure_sops"]["wildcards"]["experiment"] = "elsewhere"
+    write_records(clone, jobs)
+    flip_a_bit(clone / FIGURE)
+    assert restore(clone, status=1)[-1] == "5 of 6 jobs accepted; 1 to be made anew where asked for"
+
+
 def test_what_no_rule_makes_any_more_is_named_and_the_rest_restored(clone):
     jobs = records_of(clone)
     outputs = {f"{FOLDER}/figures/old.svg": jobs["figure_sops"]["outputs"][FIGURE]}
@@ -273,7 +292,8 @@ def test_a_failed_job_leaves_no_record_and_its_message(origin, tmp_path):
     repository = copy(origin, tmp_path / "repository")
     (repository / CHECKPOINT).write_bytes(b"no tensors")
     jobs = records_of(repository)
-    del jobs["train-k1-seed0"]  # which would say that the checkpoint is altered
+    described = {"sha256": hashlib.sha256(b"no tensors").hexdigest(), "size": 10}
+    jobs["train-k1-seed0"]["outputs"][CHECKPOINT] = described  # which would say that the checkpoint is altered
     write_records(repository, jobs)
     run = snakemake(repository, "--forcerun", "convert", "--until", "convert")
     assert run.returncode == 1

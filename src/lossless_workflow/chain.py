@@ -71,8 +71,15 @@ def recorded_targets() -> list[str]:
             found = [records[place] for place in records.places([file])]
         except LosslessError:
             continue  # which verify says
-        for record in found:
-            experiment = record["wildcards"].get("experiment")
-            if experiment is None or experiment_file(experiment).is_file():
-                targets += record["outputs"]
+        if is_of_experiment(file):
+            targets += [path for record in found for path in record["outputs"]]
     return sorted(target for target in targets if Path(target).is_relative_to(RESULTS))
+
+
+def is_of_experiment(path: Path) -> bool:
+    """Whether a file results/BUDGET/EXPERIMENT/... is of an experiment that there is; others are of none, and there."""
+    _, *inside, _ = path.relative_to(RESULTS).parts
+    try:
+        return not inside or experiment_file(inside[0]).is_file()
+    except LosslessError:
+        return False  # no name of one

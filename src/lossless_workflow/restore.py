@@ -28,9 +28,9 @@ from lossless_snn.provenance.equivalence import Equivalences
 from lossless_snn.provenance.jobs import Job
 from lossless_snn.provenance.records import Records
 from lossless_snn.provenance.verdicts import Contents, Verdict, by_probe, first_of, judge, published_data
-from lossless_snn.provenance.verification import DIGESTS
+from lossless_snn.provenance.verification import DIGESTS, artifacts
 
-from .chain import Chain, chain, recorded_targets
+from .chain import Chain, chain, is_of_experiment, recorded_targets
 from .lock import LOCK
 from .processes import free_locks
 from .program import program
@@ -119,7 +119,8 @@ def restore(targets: list[str], strict: bool = False, full: bool = False) -> Out
         from .pull import pull_locked  # DVC takes a second to import
 
         left_out = pull_locked()
-    targets = targets or recorded_targets()
+    present = (path for path in artifacts() if is_of_experiment(Path(path)))  # recorded or not
+    targets = targets or sorted({*recorded_targets(), *present})
     if not targets:
         sys.exit("restore: no records in results/; nothing to restore")
     records, known = Records(), KnownDigests(None if full else DIGESTS)

@@ -197,13 +197,13 @@ def _refuse_altered(job: Job, inputs: Mapping[str, Mapping[str, Any]]) -> None:
     published = (job.params.get("dataset") or {}).get("files", {})
     for path, entry in inputs.items():
         if Path(path).is_relative_to(RESULTS):
-            made = records.made(path)
-            expected = made[1]["outputs"][path]["sha256"] if made else None
+            if (made := records.made(path)) is None:
+                raise LosslessError(f"{path}: no record tells how it was made; `make restore`, or delete it")
+            expected, why = made[1]["outputs"][path]["sha256"], f"{made[0]} says otherwise"
         else:
-            expected = published.get(Path(path).name)
+            expected, why = published.get(Path(path).name), "not the published file"
         if expected and len(expected) == _SHA256_DIGITS and expected != entry["sha256"]:
-            maker = f"{made[0]} says otherwise" if Path(path).is_relative_to(RESULTS) else "not the published file"
-            raise LosslessError(f"{path}: altered since it was made ({maker}); `make restore`, or delete it")
+            raise LosslessError(f"{path}: altered since it was made ({why}); `make restore`, or delete it")
 
 
 def _described(paths: Iterable[str]) -> dict[str, dict[str, Any]]:

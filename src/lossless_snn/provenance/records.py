@@ -84,17 +84,28 @@ class Records:
     def made(self, path: str) -> tuple[Place, dict[str, Any]] | None:
         """The record that says that a file below results/ was made, with its place; None if none says so.
 
-        Damaged records are passed over: `verify` names them.
+        Raises:
+            LosslessError: No sound record says so, and a damaged one might.
         """
-        parts = Path(path).parts
-        for file in {Path(*parts[:3], "provenance.json"), Path(*parts[:2], "provenance.json")}:
+        parts, damage = Path(path).parts, []
+        for file in (Path(*parts[:3], "provenance.json"), Path(*parts[:2], "provenance.json")):
             try:
-                for name, record in self._jobs(file).items():
-                    if path in record["outputs"]:
-                        return (place := Place(file, name)), self[place]
-            except (LosslessError, LookupError, TypeError):
-                continue
+                for place in self._claimants(file, path):
+                    return place, self[place]
+            except LosslessError as error:
+                damage.append(error)
+        if damage:
+            raise damage[0]
         return None
+
+    def _claimants(self, file: Path, path: str) -> list[Place]:
+        """Places in `file` of records that name `path` as made, else of those that are too damaged to tell."""
+        outputs = {
+            name: record.get("outputs") if isinstance(record, dict) else None
+            for name, record in self._jobs(file).items()
+        }
+        naming = [name for name, made in outputs.items() if isinstance(made, dict) and path in made]
+        return [Place(file, name) for name in naming or (name for name in outputs if not isinstance(outputs[name], dict))]
 
     def _jobs(self, file: Path) -> dict[str, Any]:
         if file not in self._files:

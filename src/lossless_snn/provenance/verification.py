@@ -130,15 +130,17 @@ def _within(path: str | Path, places: Iterable[Path]) -> bool:
 
 
 def _without_record(places: Iterable[Path], jobs: Mapping[Place, Job]) -> list[str]:
-    """Artifacts of the budgets that no record tells of."""
+    """Artifacts that no record tells of."""
     known = {path for job in jobs.values() for path in job.outputs}
-    made = [
-        path
+    return [f"{path}: no record tells how it was made" for path in artifacts(places) if path not in known]
+
+
+def artifacts(places: Iterable[Path] = (RESULTS,)) -> list[str]:
+    """What is there of what jobs of the budgets make, at or below `places`, sorted; no states of unfinished jobs."""
+    return sorted(
+        str(path)
         for budget in get_args(BudgetName)
         for kind in _ARTIFACTS
-        for path in sorted(RESULTS.glob(f"{budget}/*/{kind}/**/*"))
-        if path.is_file() and not path.name.startswith(".") and path.suffix not in _STATES
-    ]
-    return [
-        f"{path}: no record tells how it was made" for path in made if _within(path, places) and str(path) not in known
-    ]
+        for path in RESULTS.glob(f"{budget}/*/{kind}/**/*")
+        if path.is_file() and not path.name.startswith(".") and path.suffix not in _STATES and _within(path, places)
+    )
