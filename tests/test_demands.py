@@ -9,7 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
+import lossless_snn as ls
 from lossless_snn import __main__ as program
 from lossless_snn.checkpoints import Checkpoint
 from lossless_snn.checkpoints.published_npz import write_npz
@@ -137,6 +139,35 @@ def test_memory_that_is_not_there_is_one_line(refused, monkeypatch):
 
 def throw(error):
     raise error
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("NUMBA_NUM_THREADS", "0", "NUMBA_NUM_THREADS=0: no number of threads; unset it"),
+        ("NUMBA_NUM_THREADS", "-3", "NUMBA_NUM_THREADS=-3: no number of threads; unset it"),
+        ("NUMBA_DISABLE_JIT", "1", "NUMBA_DISABLE_JIT=1: nothing is simulated uncompiled here; unset it"),
+        ("NUMBA_DISABLE_JIT", "a\nb", r"NUMBA_DISABLE_JIT=a\\nb: nothing is simulated uncompiled here; unset it"),
+    ],
+)
+def test_variables_by_which_nothing_is_compiled(refused, monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    assert re.match(message, refused("simulate", "k1.snn.safetensors", "--logs", "logs", *STEPS))
+
+
+@pytest.mark.parametrize("factory", ["json:loads", "json:JSONDecodeError", "math:pi", "builtins:dict", "os:getcwd"])
+def test_what_is_no_factory_of_implementations(refused, factory):
+    line = refused("certify", "k1.snn.safetensors", "--implementation", factory)
+    assert line.startswith(f"--implementation {factory}: not to be called with a network and calibration images (")
+
+
+def test_a_network_of_a_module_has_no_checkpoint_to_be_held_against(refused):
+    layers = torch.nn.Flatten(), torch.nn.Linear(28 * 28, 9), torch.nn.ReLU(), torch.nn.Linear(9, 10)
+    module = torch.nn.Sequential(*layers).eval()
+    ls.convert(module, torch.rand(2, 1, 28, 28), k=1).save("module.snn.safetensors")
+    for words in (["certify"], ["simulate", "--logs", "logs", *STEPS]):
+        line = refused(words[0], "module.snn.safetensors", "--against", "k1.safetensors", *words[1:])
+        assert line.startswith("module.snn.safetensors: converted from a module, so that no checkpoint")
 
 
 def test_what_is_right_is_let_through(folder, monkeypatch):

@@ -330,7 +330,8 @@ def test_an_empty_object_in_a_remote_is_named_and_pushed_again(clone, tmp_path):
     shutil.copytree(clone / ".dvc/cache", tmp_path / "cache")
     shutil.rmtree(clone / ".dvc/cache")
     done = pull(clone)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
     assert [line for line in (done.stdout + done.stderr).splitlines() if "remote mine" in line], done
     shutil.copytree(tmp_path / "cache", clone / ".dvc/cache", dirs_exist_ok=True)
     delete_empty(remote)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from conftest import TINY
 
 from lossless_snn.checkpoints import Checkpoint, CheckpointMetadata
-from lossless_snn.checkpoints.published_npz import read_npz, write_npz
+from lossless_snn.checkpoints.published_npz import read_npz, stated_precision, write_npz
 from lossless_snn.cli.commands.networks.import_ import CHECKED_IMAGES
 from lossless_snn.cli.main import cli
 from lossless_snn.config.experiment import load_experiment
@@ -165,6 +165,19 @@ def test_same_parameters_give_the_same_bytes(tmp_path):
         write_npz(random_parameters(LAYERS, 0), LAYERS, tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert zipfile.ZipFile(tmp_path / "a.npz").infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("member", ["params.npy", "precision"])
+@pytest.mark.bad_input("npz")
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused(tmp_path, member):
+    """NumPy takes the last, other readers the first."""
+    path = tmp_path / "k1.npz"
+    write_npz(random_parameters(LAYERS, 0), LAYERS, path, "k1")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, archive.read(member))
+    with pytest.raises(LosslessError, match=f"k1.npz: '{member}' is in it more than once"):
+        stated_precision(path) if member == "precision" else read_npz(path, LAYERS)
 
 
 class _Evil:

@@ -88,7 +88,7 @@ def stated_precision(path: str | Path) -> str | None:
         with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:
             if _PRECISION not in archive.namelist():
                 return None
-            member = archive.getinfo(_PRECISION)
+            member = _entry(archive, _PRECISION, path)
             # Some ways to compress expand a whole piece of the archive before it can be limited.
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > _LONGEST_PRECISION:
                 raise LosslessError(f"{path}: '{_PRECISION}' in it is no name of a precision; export it again")
@@ -200,6 +200,13 @@ def _pickled(params: np.ndarray) -> bytes:
     return stream.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
 
 
+def _entry(archive: zipfile.ZipFile, name: str, path: str | Path) -> zipfile.ZipInfo:
+    """The one member of that name; raises KeyError where there is none, LosslessError where there are several."""
+    if archive.namelist().count(name) > 1:
+        raise LosslessError(f"{path}: '{name}' is in it more than once, and readers differ in which they take")
+    return archive.getinfo(name)
+
+
 class _Archive(io.FileIO):
     """A zip file as it is read: never more at once than a member's pieces and a sound directory need.
 
@@ -236,7 +243,7 @@ def _read_arrays(path: str | Path, layers: tuple[Layer, ...]) -> np.ndarray:
         with reading(path), _Archive(path) as file, zipfile.ZipFile(file) as archive:
             if file.seek(0, io.SEEK_END) > largest:
                 raise LosslessError(f"{path}: {file.tell():,} bytes; the network's parameters take {largest:,} at most")
-            entry = archive.getinfo(_MEMBER)
+            entry = _entry(archive, _MEMBER, path)
             if entry.file_size > largest:
                 raise LosslessError(
                     f"{path}: params has {entry.file_size:,} bytes; the network's parameters take {largest:,} at most"

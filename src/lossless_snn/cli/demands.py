@@ -1,8 +1,9 @@
-"""What no command may be asked for, whichever it is: files that it would lose, sizes and numbers that nothing has.
+"""What no command may be asked for, whichever it is: files that it would lose, what nothing has or can be compared.
 
 All of it is looked at before a command begins, and outside of every fingerprint: what is refused makes no result.
 """
 
+import inspect
 import os
 from collections.abc import Iterator
 from math import isfinite
@@ -48,6 +49,11 @@ def check_demands(context: click.Context) -> None:
                 read[os.path.realpath(value)] = said
     for place in written.keys() & read.keys():
         raise LosslessError(f"{written[place]} {place}: would replace {read[place]}; choose another name")
+    _check_environment()
+    if implementation := context.params.get("implementation"):
+        _check_implementation(implementation)
+    if context.params.get("against"):
+        _check_has_checkpoint(context.params["snn"])
 
 
 def _each(value: Any) -> Iterator[Any]:
@@ -83,3 +89,40 @@ def _check_size(path: Path) -> None:
         most = _LARGEST_TEXT if file.suffix in _TEXT else _LARGEST
         if size > most:
             raise LosslessError(f"{file}: {size:,} bytes; nothing of this kind has more than {most:,}")
+
+
+def _check_environment() -> None:
+    """Of variables by which Numba, which compiles the simulation, would fail or not compile it."""
+    threads, uncompiled = os.environ.get("NUMBA_NUM_THREADS", "1"), os.environ.get("NUMBA_DISABLE_JIT", "0")
+    if threads.lstrip("-").isdigit() and int(threads) < 1:
+        raise LosslessError(
+            f"NUMBA_NUM_THREADS={quoted(threads, 40)}: no number of threads; unset it, --threads says how many"
+        )
+    if uncompiled not in ("", "0"):
+        raise LosslessError(
+            f"NUMBA_DISABLE_JIT={quoted(uncompiled, 40)}: nothing is simulated uncompiled here; unset it"
+        )
+
+
+def _check_implementation(name: str) -> None:
+    """That it can be called with a network and images to calibrate by, as `certification.Factory` is."""
+    from ..simulation.certification import load_factory
+
+    factory = load_factory(name)
+    try:
+        inspect.signature(factory).bind("network", "calibration")
+    except (TypeError, ValueError) as error:  # the latter of built-in functions, which tell nothing
+        raise LosslessError(
+            f"--implementation {name}: not to be called with a network and calibration images ({quoted(error)}); see "
+            "docs/certified-peers.md"
+        ) from None
+
+
+def _check_has_checkpoint(snn: Path) -> None:
+    from ..conversion.spiking_network import KIND
+    from ..files.tensors import load_tensors
+
+    if "graph" in load_tensors(snn, KIND)[1]:
+        raise LosslessError(
+            f"{snn}: converted from a module, so that no checkpoint is what it was made from; see docs/interface.md"
+        )

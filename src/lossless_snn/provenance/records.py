@@ -105,7 +105,9 @@ class Records:
             for name, record in self._jobs(file).items()
         }
         naming = [name for name, made in outputs.items() if isinstance(made, dict) and path in made]
-        return [Place(file, name) for name in naming or (name for name in outputs if not isinstance(outputs[name], dict))]
+        return [
+            Place(file, name) for name in naming or (name for name in outputs if not isinstance(outputs[name], dict))
+        ]
 
     def _jobs(self, file: Path) -> dict[str, Any]:
         if file not in self._files:
