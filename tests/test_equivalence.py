@@ -40,6 +40,13 @@ def folder(digits_root, tmp_path, monkeypatch) -> Path:
 
 def made_by(folder: Path, old: str, new: str) -> Job:
     """The job of a training that is recorded as made by this code with one line changed, and is archived so."""
+    return recorded(
+        archived(folder, old, new), "tiny", "k1", COMMAND, {CHECKPOINT, f"{RUN.format('logs')}/history.csv"}
+    )
+
+
+def archived(folder: Path, old: str, new: str) -> str:
+    """The fingerprint of this code with one line changed, whose sources are archived."""
     sources = folder / "elsewhere"
     shutil.copytree(PACKAGE, sources / "src" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     path = sources / "src" / PACKAGE.name / "training" / "adam.py"
@@ -51,12 +58,19 @@ def made_by(folder: Path, old: str, new: str) -> Job:
     with tarfile.open(archive, "w:xz") as content:
         content.add(sources / "src", "src")
     shutil.rmtree(sources)
+    return code
+
+
+def recorded(
+    code: str, experiment: str, precision: str, command: str, outputs: set[str], inputs: tuple[str, ...] = ()
+) -> Job:
+    """The job of a training that is recorded as made by this code."""
     digest = {"sha256": "0" * 64, "size": 1}
-    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
-    params = {"recipe": training_recipe("tiny", "quick", "k1"), "dataset": {}}
-    outputs = {CHECKPOINT: digest, f"{RUN.format('logs')}/history.csv": digest}
-    record = {"rule": "train", "wildcards": wildcards, "params": params, "command": COMMAND, "code": code}
-    record |= {"inputs": {}, "outputs": outputs, "device": "cpu", "threads": 1, "versions": {}}
+    wildcards = {"budget": "quick", "experiment": experiment, "precision": precision, "seed": "0"}
+    params = {"recipe": training_recipe(experiment, "quick", precision), "dataset": {}}
+    record = {"rule": "train", "wildcards": wildcards, "params": params, "command": command, "code": code}
+    record |= {"inputs": dict.fromkeys(inputs, digest), "outputs": dict.fromkeys(outputs, digest)}
+    record |= {"device": "cpu", "threads": 1, "versions": {}}
     job = recorded_job(record)
     write_record(job.place, record)
     return job
@@ -91,6 +105,33 @@ def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(fold
 
 
 A, B, C, D, E, F, Z = (letter * 16 for letter in "abcdef9")
+
+
+@pytest.mark.parametrize(("new", "differs"), [("0.45 * 2,", ""), ("0.9 + 1e-3,", "not equivalent: after 1 epochs")])
+def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(folder, command_line, new, differs):
+    experiment = (folder / "config/experiments/tiny.yaml").read_text()
+    stage = "{precision: k1, phases: [{epochs: 1, learning_rate: 1.0e-2}]}"
+    tuned = experiment.replace("1.0e-2}]}", f"1.0e-2}}], fine_tuning: [{stage}]}}", 1)
+    (folder / "config/experiments/tuned.yaml").write_text(tuned)
+    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", f"BETA1, BETA2, EPS = {new}")
+    words = (
+        "lossless-snn train tuned --precision {} --seed 0 --budget quick --out {} --history {} --threads 1 --device cpu"
+    )
+    start, end, history = (f"results/quick/tuned/{name}" for name in ("fp32.safetensors", "k1.safetensors", "k1.csv"))
+    command = words.format("k1", end, history) + f" --initial {start}"
+    recorded(code, "tuned", "k1", command, {end, history}, (start,))
+    said = command_line("equivalent", end, "--epochs", "1")
+    assert "results/quick/tuned/fp32.safetensors, which it started from, is not here, and no record tells" in said
+    recorded(code, "tuned", "fp32", words.format("fp32", start, f"{start}.csv"), {start, f"{start}.csv"})
+    said = command_line("equivalent", end, "--epochs", "1")
+    if differs:
+        assert differs in said
+    else:
+        assert said == 0
+        (equivalence,) = read_equivalences(Path("results/quick/tuned/equivalences.json"))
+        assert equivalence.wildcards["precision"] == "k1"
+        (before,) = equivalence.probe.model_dump()["from"]
+        assert before.startswith("lossless-snn train tuned --precision fp32 ")
 
 
 def job(code: str, seed: str = "0", recipe: str = "published", precision: str = "k1") -> Job:

@@ -23,7 +23,7 @@ from .code.fingerprint import PACKAGE
 from .equivalence import Equivalence, subject, write_equivalence
 from .jobs import PROGRAM, Place
 from .recording import compared_versions
-from .records import recorded_job
+from .records import Records, recorded_job
 from .sources import present_code, require_own_folder, unpack_sources
 from .verdicts import DATA
 
@@ -31,10 +31,13 @@ RULE = "train"
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
 _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing", "weight_bits")
 _OF_STAGE = ("activation_penalty", "penalty_power")
+_NETWORK = "probe.safetensors"
 
 
 def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
     """Run the first epochs of a recorded training by its sources and by the present ones, and write what that shows.
+
+    A network that it started from and that is not here is trained by both as well, for as many epochs.
 
     Args:
         place: Where the record is.
@@ -55,13 +58,13 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
         raise LosslessError(f"{place}: no training; what else there is, is made again in minutes")
     if job.code == record["code"]:
         raise LosslessError(f"{place}: made by the present code; there is nothing to probe")
+    steps = _steps(place, record)
     with TemporaryDirectory() as folder:
         before = Path(folder, "before")
         before.mkdir()
         source = unpack_sources(place, record["code"], record["command"], before)
-        command = probe_command(record, epochs)
         given = [
-            _run(command, record, sources, Path(folder, name), images)
+            _train(steps, sources, Path(folder, name), epochs, images)
             for name, sources in (("recorded", before / "src"), ("present", PACKAGE.parent))
         ]
     if present_code(job.command) != job.code:
@@ -71,7 +74,10 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
             f"{place}: not equivalent: after {epochs} epochs by the code of {source} and by the present code "
             f"{_listed(differing)} differ; the present code has to train it anew"
         )
-    described = {"epochs": epochs, "command": command, **_execution(record), "versions": compared_versions()}
+    described = {"epochs": epochs, "command": probe_command(record, epochs)}
+    described |= {**_execution(record), "versions": compared_versions()}
+    if before_it := steps[:-1]:
+        described["from"] = [probe_command(step, epochs) for step in before_it]
     if images is not None:
         described["images"] = images
     equivalence = Equivalence(
@@ -88,7 +94,7 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
 def probe_command(record: Mapping[str, Any], epochs: int) -> str:
     """The record's command, for so many epochs, with files of its own."""
     words = shlex.split(record["command"])
-    for option, value in (("--out", "probe.safetensors"), ("--history", "history.csv")):
+    for option, value in (("--out", _NETWORK), ("--history", "history.csv")):
         words[words.index(option) + 1] = value
     return shlex.join([*(word for word in words if word != "--resume"), "--epochs", str(epochs)])
 
@@ -119,10 +125,41 @@ def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> s
     return yaml.safe_dump(json.loads(json.dumps(content)))
 
 
-def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, images: int | None) -> dict[str, str]:
-    """Digests of what a training gives by these sources, in an empty project in `folder`."""
+def _steps(place: Place, record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Records of the trainings to probe: `record`, after those that give networks it needs and that are not here."""
+    initial = recorded_job(record).options().get("--initial")
+    if initial is None or Path(initial).is_file():
+        return [record]
+    if (made := Records().made(initial)) is None or made[1]["rule"] != RULE:
+        raise LosslessError(
+            f"{place}: {initial}, which it started from, is not here, and no record tells how to train it"
+        )
+    return [*_steps(*made), record]
+
+
+def _train(
+    steps: list[Mapping[str, Any]], sources: Path, folder: Path, epochs: int, images: int | None
+) -> dict[str, str]:
+    """Digests of what the last of the trainings gives by these sources, each in an empty project below `folder`."""
+    initial = None
+    for number, record in enumerate(steps):
+        project = folder / str(number)
+        recipe = record["params"]["recipe"] | ({} if images is None else {"train_images": images})
+        _run(probe_command(record, epochs), record, recipe, sources, project, initial)
+        initial = project / _NETWORK
+    return _digests(project, recipe)
+
+
+def _run(
+    command: str,
+    record: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    sources: Path,
+    folder: Path,
+    initial: Path | None,
+) -> None:
+    """Train by these sources, in an empty project in `folder`, from `initial` if that is not the recorded network."""
     experiment, wildcards = record["wildcards"]["experiment"], record["wildcards"]
-    recipe = record["params"]["recipe"] | ({} if images is None else {"train_images": images})
     path = folder / "config" / "experiments" / f"{experiment}.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(experiment_file(recipe, wildcards["budget"], wildcards["precision"]), encoding="utf-8")
@@ -130,10 +167,10 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
         shutil.copytree(descriptions, folder / descriptions)
     words = shlex.split(command)
     if "--initial" in words:
-        initial = words.index("--initial") + 1
-        if sha256(words[initial]) != record["inputs"][words[initial]]["sha256"]:
-            raise LosslessError(f"{words[initial]}: not the network that the training started from; restore it")
-        words[initial] = str(Path(words[initial]).resolve())
+        given = words.index("--initial") + 1
+        if initial is None and sha256(words[given]) != record["inputs"][words[given]]["sha256"]:
+            raise LosslessError(f"{words[given]}: not the network that the training started from; restore it")
+        words[given] = str(Path(initial or words[given]).resolve())
     environment = {**os.environ, "PYTHONPATH": str(sources.resolve())}
     if all(Path(name).is_file() for name in record["inputs"] if Path(name).is_relative_to(DATA)):
         (folder / DATA).symlink_to(DATA.resolve())
@@ -150,12 +187,11 @@ def _run(command: str, record: Mapping[str, Any], sources: Path, folder: Path, i
     if run.returncode:
         *_, last = run.stderr.strip().splitlines() or ["no message"]
         raise LosslessError(f"probe by {sources}: {command} failed: {last}")
-    return _digests(folder, recipe)
 
 
 def _digests(folder: Path, recipe: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of every tensor with its type and shape, and of all numbers of the history."""
-    tensors, metadata = load_tensors(folder / "probe.safetensors", "checkpoint")
+    tensors, metadata = load_tensors(folder / _NETWORK, "checkpoint")
     if any(metadata["recipe"].get(name) != value for name, value in recipe.items() if name != "phases"):
         raise LosslessError(f"the probe's recipe is not the recorded one: {json.dumps(metadata['recipe'])}")
     digests = {
