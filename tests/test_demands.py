@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ from lossless_snn import __main__ as program
 from lossless_snn.checkpoints import Checkpoint
 from lossless_snn.checkpoints.published_npz import write_npz
 from lossless_snn.conversion.convert import convert
+from lossless_snn.files.tensors import save_tensors
+from lossless_snn.networks.graph import Graph, parameter_shapes
 
 pytestmark = pytest.mark.bad_input("outputs")
 STEPS = ["--limit", "2", "--steps", "2"]
@@ -120,6 +123,27 @@ def test_files_that_are_too_large_are_not_read(refused, folder):
         file.truncate(100_000_000)
     assert "run/accuracy.txt: 100,000,000 bytes" in refused("table", "run", "--out", "t/results.csv")
     assert "run/accuracy.txt" in refused("table", "elsewhere", "--published", "run/accuracy.txt", "--out", "t.csv")
+
+
+@pytest.mark.parametrize("padding", [10_000, 2**30])
+def test_maps_that_no_weights_stand_behind(refused, padding):
+    """Of a checkpoint's graph: its parameters are as few as ever, its maps have up to 2^62 values."""
+    sound = Checkpoint.load("k1.safetensors")
+    content = sound.graph.model_dump(mode="json", exclude_defaults=True)
+    pads, window, side = [[padding, padding]] * 2, [padding + 1] * 2, sound.graph.shape(0)[1] + padding
+    pooling = {"name": "P", "source": 0, "pooling": "average", "kernel": window, "stride": [1, 1], "padding": pads}
+    corner = {"source": 1, "filters": 2, "kernel": [1, 1], "stride": [side, side]}
+    nodes = [content["nodes"][0], pooling, {"name": "corner", "inputs": [corner]}]
+    graph = content | {"nodes": nodes, "output": content["output"] | {"source": 2, "kernel": [1, 1]}}
+    content = sound.metadata.model_dump(exclude_unset=True)
+    content["recipe"]["network"] = graph
+    parameters = {
+        name: np.ones(shape, np.float32) for name, shape in parameter_shapes(Graph.model_validate(graph)).items()
+    }
+    save_tensors("padded.safetensors", "checkpoint", parameters, content)
+    for command in ("convert", "evaluate"):
+        line = refused(command, "padded.safetensors", "--out", "x")
+        assert re.match(r"padded.safetensors: its network's maps have [\d,]+ values an image; nothing", line)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])

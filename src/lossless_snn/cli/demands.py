@@ -4,9 +4,10 @@ All of it is looked at before a command begins, and outside of every fingerprint
 """
 
 import inspect
+import json
 import os
 from collections.abc import Iterator
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ _STATES = (".simulation", ".training")
 _MOST = 2**53
 # Bytes: of a network of 130 million parameters; of text, which takes many times its size as objects.
 _LARGEST, _LARGEST_TEXT = 1 << 29, 1 << 26
+# Of all maps of a network together: VGG-16 on images of 224 x 224 has 15 million.
+_MOST_VALUES = 1 << 25
 _TEXT = frozenset({".csv", ".json", ".md", ".txt", ".yaml", ".yml"})
 
 
@@ -46,6 +49,7 @@ def check_demands(context: click.Context) -> None:
                     written[place] = said
             else:
                 _check_size(value)
+                _check_maps(value)
                 read[os.path.realpath(value)] = said
     for place in written.keys() & read.keys():
         raise LosslessError(f"{written[place]} {place}: would replace {read[place]}; choose another name")
@@ -89,6 +93,30 @@ def _check_size(path: Path) -> None:
         most = _LARGEST_TEXT if file.suffix in _TEXT else _LARGEST
         if size > most:
             raise LosslessError(f"{file}: {size:,} bytes; nothing of this kind has more than {most:,}")
+
+
+def _check_maps(path: Path) -> None:
+    """Of the graph that a file of a network may have: padding makes maps of any size that no weights stand behind."""
+    from safetensors import SafetensorError, safe_open
+
+    from ..files.typed import validate
+    from ..networks.graph import Graph
+
+    if path.suffix != ".safetensors" or not path.is_file():
+        return
+    try:
+        with safe_open(path, framework="numpy") as file:
+            said = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+        (content,) = said.values()
+        given = content.get("graph") or (content.get("recipe") or content)["network"]
+        graph = validate(Graph, given, path) if isinstance(given, dict) else None
+    except (OSError, SafetensorError, ValueError, LookupError, AttributeError, TypeError, LosslessError):
+        return  # which who reads it will say
+    if graph and (values := sum(prod(graph.shape(index)) for index in range(-1, len(graph.nodes)))) > _MOST_VALUES:
+        raise LosslessError(
+            f"{path}: its network's maps have {values:,} values an image; nothing that runs here has more than "
+            f"{_MOST_VALUES:,}"
+        )
 
 
 def _check_environment() -> None:
