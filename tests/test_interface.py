@@ -141,6 +141,39 @@ def test_a_residual_network_neuron_by_neuron():
     assert (certification.images, certification.predictions_unlike_module) == (12, 0)
 
 
+def counting() -> torch.nn.Sequential:
+    """One neuron, whose count at rest is the input: it takes as many steps."""
+    layers = torch.nn.Linear(1, 1), torch.nn.ReLU(), ls.RoundingQuantiser(0), torch.nn.Linear(1, 2)
+    for linear in (layers[0], layers[3]):
+        torch.nn.init.ones_(linear.weight)
+        torch.nn.init.zeros_(linear.bias)
+    return torch.nn.Sequential(*layers).eval()
+
+
+@pytest.mark.parametrize("largest", [0.0, 3.0, 32.0, 33.0, 100.0])
+def test_without_steps_images_come_to_rest_and_no_step_is_too_many(monkeypatch, largest):
+    """Batch by batch of two, so that they need different numbers of steps; a count of n takes n steps."""
+    monkeypatch.setattr(interface, "_BATCH", 2)
+    images = torch.tensor([[0.0], [1.0], [largest], [2.0], [0.0]])
+    network = ls.convert(counting(), torch.full((1, 1), 100.0))
+    run = ls.simulate(network, images)
+    steps = int(max(largest, 2.0))
+    assert run.predictions.shape == (5, steps)
+    assert run.settled_step.tolist() == [0, 1, largest, 2, 0]
+    given = ls.simulate(network, images, steps)
+    for name in ("predictions", "positive_spikes", "negative_spikes", "operations", "settled_step"):
+        assert getattr(run, name).equal(getattr(given, name)), name
+    assert run.counts(0).equal(given.counts(0))
+    assert ls.certify(run).lossless
+
+
+def test_images_that_need_more_steps_than_can_be_simulated_are_refused(monkeypatch):
+    monkeypatch.setattr(interface, "MOST_STEPS", 50)
+    network = ls.convert(counting(), torch.full((1, 1), 100.0))
+    with pytest.raises(ls.LosslessError, match="images: not at rest after 50 steps"):
+        ls.simulate(network, torch.tensor([[60.0]]))
+
+
 def test_what_a_run_shows_adds_up(tmp_path):
     torch.manual_seed(1)
     images = torch.rand(3, 2, 8, 8)

@@ -3,7 +3,7 @@
     import lossless_snn as ls
 
     network = ls.convert(module, example_input)
-    run = ls.simulate(network, images, steps=32)
+    run = ls.simulate(network, images)
     run.accuracy(labels)[-1], run.spikes("features.2"), run.operations
     ls.certify(run)
 
@@ -51,6 +51,8 @@ __all__ = [
 
 # Images simulated and compared at once.
 _BATCH = 100
+# Tried first where images are to come to rest; as many as small networks need.
+_FIRST_STEPS = 32
 # As files of networks have it, see `spiking_network.GraphMetadata`.
 MOST_LEVEL = 99
 
@@ -132,13 +134,15 @@ def load(path: str | Path) -> SpikingNetwork:
     return SpikingNetwork.load(path)
 
 
-def simulate(network: SpikingNetwork, images: Tensor, steps: int, *, engine: str = "auto", threads: int = 1) -> "Run":
+def simulate(
+    network: SpikingNetwork, images: Tensor, steps: int | None = None, *, engine: str = "auto", threads: int = 1
+) -> "Run":
     """Simulate images in time steps.
 
     Args:
         network: The spiking network.
         images: What the module takes. For a network of a data set, its 8-bit pixels as stored, too.
-        steps: Time steps, 1 or more.
+        steps: Time steps, 1 or more; without it as many as the last of the images needs to come to rest.
         engine: "event" does work where spikes are, "dense" at every neuron, "auto" chooses; all give the same.
         threads: Threads of the simulation.
 
@@ -154,19 +158,27 @@ def simulate(network: SpikingNetwork, images: Tensor, steps: int, *, engine: str
     Example:
         >>> module = nn.Sequential(nn.Linear(4, 8), ClippedQuantiser(levels=3), nn.Linear(8, 2))
         >>> images = torch.rand(5, 4)
-        >>> run = simulate(convert(module, images), images, steps=16)
-        >>> run.predictions.shape, bool((run.settled_step >= 0).all())
-        (torch.Size([5, 16]), True)
+        >>> run = simulate(convert(module, images), images)
+        >>> bool((run.settled_step >= 0).all())
+        True
         >>> bool((run.predictions[:, -1] == module(images).argmax(1)).all())
         True
+        >>> simulate(convert(module, images), images, steps=16).predictions.shape
+        torch.Size([5, 16])
     """
-    if not 1 <= steps <= MOST_STEPS:
+    if steps is not None and not 1 <= steps <= MOST_STEPS:
         raise LosslessError(f"steps {steps}: from 1 to {MOST_STEPS:,} can be simulated")
     if engine not in ENGINES:
         raise LosslessError(f"engine '{engine}': expected one of {', '.join(ENGINES)}{did_you_mean(engine, ENGINES)}")
     pixels = _integers(network, images)
     run = simulator(network, engine, threads).run
-    traces = [run(pixels[start : start + _BATCH], steps) for start in range(0, len(pixels), _BATCH)]
+    batches = [pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)]
+    if steps is not None:
+        traces = [run(batch, steps) for batch in batches]
+    else:
+        at_rest = [_at_rest(run, batch) for batch in batches]
+        steps = max(1, *(trace.settled_step.max() for trace in at_rest))
+        traces = [_of_steps(trace, steps) for trace in at_rest]
     return Run(network, pixels, _joined(traces), flat=images.ndim == 2)
 
 
@@ -442,6 +454,26 @@ def _integers(network: SpikingNetwork, images: Tensor) -> np.ndarray:
             f"{least / 2.0**inputs.bits:g} to {inputs.peak / 2.0**inputs.bits:g}; convert with another input_range"
         )
     return integers.int().numpy()
+
+
+def _at_rest(run: Callable[[np.ndarray, int], Trace], pixels: np.ndarray) -> Trace:
+    """The trace of so many steps that all images are at rest: twice as many as before until they are."""
+    steps = _FIRST_STEPS
+    while (trace := run(pixels, steps)).settled_step.min() < 0:
+        if steps == MOST_STEPS:
+            raise LosslessError(
+                f"images: not at rest after {MOST_STEPS:,} steps; convert with a smaller k, or give steps"
+            )
+        steps = min(2 * steps, MOST_STEPS)
+    return trace
+
+
+def _of_steps(trace: Trace, steps: int) -> Trace:
+    """The trace of images at rest for so many steps: after the last spike predictions stay, and nothing is counted."""
+    missing = max(0, steps - trace.predictions.shape[1])
+    predictions = np.pad(trace.predictions, ((0, 0), (0, missing)), "edge")
+    counted = (np.pad(array, ((0, 0), (0, missing))) for array in (trace.positive, trace.negative, trace.operations))
+    return Trace(*(array[:, :steps] for array in (predictions, *counted)), trace.settled_step, trace.counts)
 
 
 def _joined(traces: list[Trace]) -> Trace:
