@@ -59,6 +59,18 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
     assert settings(seeds=[7]).seeds_of(mine, "paper") == (7,)
 
 
+def test_a_budget_has_all_precisions_that_are_asked_for_or_those_that_it_names(tmp_path):
+    content = read_yaml(EXPERIMENTS / "digits-lenet.yaml")
+    content["training"]["budgets"]["quick"]["precisions"] = ["k0", "fp32"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    mine = load_experiment("mine", tmp_path)
+    assert settings().precisions_of(mine, "paper") == ("fp32", "k0", "k1", "k2")
+    assert settings().precisions_of(mine, "quick") == ("fp32", "k0")
+    assert settings(precisions=["k0", "k2"]).precisions_of(mine, "quick") == ("k0",)
+    with pytest.raises(LosslessError, match="precisions: k1, k2: none that there is at the quick budget"):
+        settings(precisions=["k1", "k2"]).precisions_of(mine, "quick")
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "reason"),
     [

@@ -100,6 +100,12 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         | jobs("Simulate", "k3")
         | COMPARISONS,
     ),
+    "precisions of the budget's own": (
+        lambda root: edit(
+            root / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      precisions: [fp32, k1]\n"
+        ),
+        COMPARISONS,
+    ),
     "learning rate": (
         lambda root: edit(root / "config/experiments/tiny.yaml", "1.0e-3", "2.0e-3"),
         TRAIN | TEST | CONVERT | SIMULATE | COMPARISONS,
@@ -172,6 +178,13 @@ def test_a_budget_names_its_seeds_and_the_command_line_names_others(repository):
     of_seed_1 = {job.replace("seed 0", "seed 1") for job in TRAIN | TEST | CONVERT | SIMULATE}
     assert planned(repository) == of_seed_1 | COMPARISONS
     assert planned(repository, "--config", "seeds=[0]") == set()
+
+
+def test_a_budget_without_any_of_the_precisions_that_are_asked_for_is_one_line(repository):
+    edit(repository / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      precisions: [fp32, k1]\n")
+    run = snakemake(repository, "--dry-run", "--config", "precisions=[k0]")
+    assert run.returncode != 0
+    assert "snakemake: tiny: precisions: k0: none that there is at the quick budget" in run.stderr
 
 
 def test_targets_come_from_configuration_and_not_from_what_lies_in_results(repository):

@@ -25,7 +25,6 @@ TRACKED = [
 PUBLISHED = "config/published.csv"
 FORMATS = list(settings.figure_formats)
 FORMAT_OPTIONS = " ".join(f"--format {name}" for name in FORMATS)
-SPIKING_PRECISIONS = [precision for precision in settings.precisions if precision != "fp32"]
 # One line for each batch and time step (see simulate); FP32 has none.
 STEP_LOGS = ["accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"]
 
@@ -99,6 +98,17 @@ def read_once(name, budget):
         sys.exit(f"snakemake: {error}")
 
 
+def precisions(wildcards):
+    try:
+        return settings.precisions_of(experiment(wildcards), wildcards["budget"])
+    except LosslessError as error:
+        sys.exit(f"snakemake: {wildcards['experiment']}: {error}")
+
+
+def spiking_precisions(wildcards):
+    return [precision for precision in precisions(wildcards) if precision != "fp32"]
+
+
 def seeds(wildcards):
     return settings.seeds_of(experiment(wildcards), wildcards["budget"])
 
@@ -127,7 +137,7 @@ def measures(wildcards):
     """Logs of all runs that are asked for, of one experiment at one budget."""
     return [
         f"{folder}/{name}"
-        for precision in settings.precisions
+        for precision in precisions(wildcards)
         for folder in expand(LOGS, precision=precision, seed=seeds(wildcards), **wildcards)
         for name in run_logs(precision)
     ]
@@ -136,7 +146,7 @@ def measures(wildcards):
 def histories(wildcards):
     """The training histories of all runs that are asked for; none where a variant is not trained anew."""
     name, budget = wildcards["experiment"], wildcards["budget"]
-    anew = [precision for precision in settings.precisions if trained_as(name, budget, precision) == name]
+    anew = [precision for precision in precisions(wildcards) if trained_as(name, budget, precision) == name]
     return expand(LOGS + "/history.csv", precision=anew, seed=seeds(wildcards), **wildcards)
 
 
@@ -144,13 +154,13 @@ def of_first_seed(path):
     """An input: `path` of all spiking networks that are asked for, of the first seed."""
 
     def of_experiment_and_budget(wildcards):
-        return expand(path, precision=SPIKING_PRECISIONS, seed=seeds(wildcards)[0], **wildcards)
+        return expand(path, precision=spiking_precisions(wildcards), seed=seeds(wildcards)[0], **wildcards)
 
     return of_experiment_and_budget
 
 
 def run_folders(wildcards):
-    return expand(LOGS, precision=settings.precisions, seed=seeds(wildcards), **wildcards)
+    return expand(LOGS, precision=precisions(wildcards), seed=seeds(wildcards), **wildcards)
 
 
 def artifacts(budget, experiment):
@@ -158,9 +168,9 @@ def artifacts(budget, experiment):
     place = {"budget": budget, "experiment": experiment}
     runs = {**place, "seed": seeds(place)}
     return [
-        *[path for precision in settings.precisions for path in trained_at(precision, runs)],
-        *expand(SPIKING, precision=SPIKING_PRECISIONS, **runs),
-        *[path for precision in settings.precisions for path in trained_at(precision, runs, LOGS + "/history.csv")],
+        *[path for precision in precisions(place) for path in trained_at(precision, runs)],
+        *expand(SPIKING, precision=spiking_precisions(place), **runs),
+        *[path for precision in precisions(place) for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
         *figures_and_tables(place),
     ]

@@ -67,9 +67,9 @@ def plan(
     for name in experiments:
         experiment = load_experiment(name)
         experiment.recipe(budget, "fp32")  # if there is no such budget, it says so
-        runs = len(seeds or experiment.seeds(budget))
+        runs, there = len(seeds or experiment.seeds(budget)), experiment.precisions(budget, precisions)
         for step in STEPS:
-            rows.append(_row(costs, name, experiment, budget, precisions, runs, step, measured))
+            rows.append(_row(costs, name, experiment, budget, there, runs, step, measured))
     return [row for row in rows if row.jobs]
 
 

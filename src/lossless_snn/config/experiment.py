@@ -1,6 +1,6 @@
 """Experiment files (config/experiments/*.yaml) as typed models: defaults, validation, messages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,13 +54,14 @@ class FineTuning(Strict):
 class Budget(Strict):
     """How long to train; and what differs from the experiment's recipe.
 
-    `seeds` are trained one by one. `steps` are the time steps to simulate; the first `train_images` are
-    trained on, and the first `test_images` tested on. The fields from `augmentation` on are for recipes of
-    our own, see `Recipe`; what is not given is as published.
+    `seeds` are trained one by one. Of the precisions that are asked for there are those in `precisions`, or all.
+    `steps` are the time steps to simulate; the first `train_images` are trained on, the first `test_images` tested on.
+    The fields from `augmentation` on are for recipes of our own, see `Recipe`; what is not given is as published.
     """
 
     phases: Phases
     seeds: Distinct[Seed] = (0,)
+    precisions: Distinct[Precision] | None = None
     batch_size: Count | None = None
     train_images: Count | None = None
     test_images: Count | None = None
@@ -224,6 +225,11 @@ class Experiment(Strict):
     def seeds(self, budget: str) -> tuple[int, ...]:
         """The seeds to train with at `budget`, unless others are asked for."""
         return self.training.budgets[budget].seeds
+
+    def precisions(self, budget: str, asked: Sequence[str]) -> tuple[str, ...]:
+        """Those of the precisions that are asked for which there are at `budget`."""
+        own = self.training.budgets[budget].precisions
+        return tuple(precision for precision in asked if own is None or precision in own)
 
     def recipe(self, budget: str, precision: str, epochs: int | None = None) -> Recipe:
         """All that decides what training gives at `budget` and `precision`, for `epochs` in place of the budget's.

@@ -94,6 +94,16 @@ class Settings(Strict):
     summary: dict[BudgetName, tuple[ExperimentName, ...]] = Field(default_factory=dict)
     report: dict[BudgetName, dict[ExperimentName, tuple[OnRequest, ...]]] = Field(default_factory=dict)
 
+    def precisions_of(self, experiment: Experiment, budget: str) -> tuple[str, ...]:
+        """The precisions that are asked for, as far as an experiment has them at one budget.
+
+        Raises LosslessError where it has none of them.
+        """
+        found = experiment.precisions(budget, self.precisions)
+        if not found:
+            raise LosslessError(f"precisions: {', '.join(self.precisions)}: none that there is at the {budget} budget")
+        return found
+
     def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
         """The seeds to run an experiment with at one budget."""
         return self.seeds or experiment.seeds(budget)
