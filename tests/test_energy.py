@@ -44,6 +44,8 @@ def test_mnist_at_45_nm():
         ("addition: 0.9", "addition: 0", r"addition: input should be greater than 0 \(found 0\)"),
         ("\naddition:", "\nadd:", "addition: field required; add: unknown key"),
         ("technology:", "technology: [", "not valid YAML"),
+        ("technology:", 'technology: "a\\e[2J" #', "technology: .*has characters that cannot be printed"),
+        ("technology:", 'technology: "" #', "technology: "),
     ],
 )
 def test_a_mistake_is_one_line_that_names_file_and_key(tmp_path, old, new, message):

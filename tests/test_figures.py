@@ -124,6 +124,32 @@ def test_style_sets_the_size(tmp_path):
     assert Image.open(tmp_path / "figure.png").size == (600, 300)
 
 
+@pytest.mark.bad_input("configuration")
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ('{"dpi": 100, "dpi": 200}', "--style: not JSON ('dpi' twice)"),
+        ('{"dpi": 1e9}', "--style: dpi: "),
+        ('{"width": 30, "height": 30, "dpi": 1200}', "--style: width, height, dpi: 1,296,000,000 pixels, more than"),
+        ("[]", "--style: "),
+        ("{", "--style: not JSON"),
+    ],
+)
+def test_a_style_that_makes_no_sense_is_one_line(tmp_path, style, message):
+    with pytest.raises(LosslessError) as caught:
+        invoke(tmp_path, "sops", tmp_path / "figure", "--style", style)
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).isprintable()
+
+
+def test_words_that_files_bring_are_no_formulas(tmp_path):
+    """What stands between two dollars would be read as one, and refused if it is none."""
+    words = "$\\frac{$ and $\\nothing$"
+    contents = render(lambda style: new_figure(style, words, words, [words]), FigureStyle(), "figure")
+    assert contents["figure.svg"].count(b"\\nothing$") == 3
+
+
 def test_sparsity_bars(results):
     figure = sparsity.draw(results, FigureStyle())
     widths = sorted(round(patch.get_width(), 2) for patch in figure.axes[0].patches)

@@ -9,7 +9,7 @@ import pytest
 
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.atomic import write_together
-from lossless_snn.runs import ann, certificate, history, neurons, noise, snn, step_logs
+from lossless_snn.runs import activity, ann, certificate, certified, history, neurons, noise, snn, step_logs, widths
 from lossless_snn.runs.directory import RunDirectory
 
 ANN = """\
@@ -87,12 +87,32 @@ signed,1,0.5,3.5,1538240.0,2,1.0,0.5
 unsigned,1,0.5,4.5,31.0,2,1.0,0.5
 integrate-and-fire,1,0.0,0.0,0.0,2,1.0,0.5
 """
+CERTIFIED = """\
+implementation,time_step,accuracy,predictions_that_differ,neurons_that_differ,spikes_per_image,operations_per_image,\
+code,images,images_active,neurons_compared,ann_accuracy
+ours,1,0.5,1,7,3.5,30.0,sum,2,1,18,1.0
+ours,2,1.0,0,0,4.5,40.0,sum,2,1,18,1.0
+"""
+WIDTHS = """\
+weight_bits,membrane_bits,overflow,images,accuracy,grid_ann_accuracy,full_accuracy,neurons_compared,\
+neurons_that_differ,predictions_that_differ,images_not_settled
+4,8,saturate,2,0.5,1.0,1.0,18,3,1,0
+"""
+# Two images, two steps: a layer of three units with two inputs, then the output, which emits nothing.
+LAYERS = [
+    {"token": "3", "neurons": 3, "inputs": 2, "macs": 6, "active_inputs": 4, "active_macs": 12, "largest_input": 255}
+    | {"operations": [12, 0], "positive": [5, 1], "negative": [0, 1], "updates": [6, 2]},
+    {"token": "output", "neurons": 2, "inputs": 3, "macs": 6, "active_inputs": 5, "active_macs": 10, "largest_input": 1}
+    | {"operations": [10, 4], "positive": [0, 0], "negative": [0, 0], "updates": [0, 0]},
+]
+ACTIVITY = json.dumps({"images": 2, "correct": [1, 2], "settled": [0, 1, 1], "layers": LAYERS}, indent=2) + "\n"
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A run directory with every file."""
     files = {"ann.json": ANN, "snn.json": SNN, "certificate.json": CERTIFICATE, "history.csv": HISTORY}
+    files |= {"certified.csv": CERTIFIED, "widths.csv": WIDTHS, "activity.json": ACTIVITY}
     files |= {"noise.csv": NOISE, "neurons.csv": NEURONS} | {f"{name}.txt": text for name, text in LOGS.items()}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -106,6 +126,9 @@ READERS = {
     "history.csv": history.read,
     "noise.csv": noise.read,
     "neurons.csv": neurons.read_neurons,
+    "certified.csv": certified.read_certified,
+    "widths.csv": widths.read_widths,
+    "activity.json": activity.read,
 }
 
 
@@ -123,6 +146,10 @@ def test_what_is_read_is_written_again_as_it_was(folder, tmp_path):
     noise.write(out / "noise.csv", read(folder, "noise.csv"))
     rows = read(folder, "neurons.csv").to_dict("records")
     neurons.write(out / "neurons.csv", [neurons.NeuronRecord(**row) for row in rows])
+    rows = read(folder, "certified.csv").to_dict("records")
+    certified.write(out / "certified.csv", [certified.CertifiedRecord(**row) for row in rows])
+    widths.write(out / "widths.csv", read(folder, "widths.csv"))
+    activity.write(out, read(folder, "activity.json"))
     logs = step_logs.StepLogs(**{name: read(folder, f"{name}.txt") for name in LOGS})
     step_logs.write_simulation(out, logs, read(folder, "snn.json"), read(folder, "certificate.json"))
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in folder.iterdir() if path != out)
@@ -204,6 +231,24 @@ JSON_FAULTS = [
     ("certificate.json", "27000", "2", "more mismatches than there are neurons"),
     ("certificate.json", 64 * "a", 64 * "g", "network_sha256: "),
     ("certificate.json", '"images_not_settled": 1', '"images_not_settled": 4', "than the 3 images"),
+    ("activity.json", '"images": 2', '"images": 1', "settled: .*more images than there are"),
+    ("activity.json", '"correct": [\n    1', '"correct": [\n    3', "correct: more than the 2 images"),
+    ("activity.json", '"active_inputs": 4', '"active_inputs": 5', "layer 3: active_inputs: more than 2 an image"),
+    ("activity.json", '"active_macs": 12', '"active_macs": 13', "layer 3: active_macs: more than 6 an image"),
+    ("activity.json", '"operations": [\n        12', '"operations": [\n        13', "layer 3: operations: more than 6"),
+    (
+        "activity.json",
+        '"positive": [\n        5',
+        '"positive": [\n        7',
+        "layer 3: positive and negative: more than 3",
+    ),
+    (
+        "activity.json",
+        '"negative": [\n        0',
+        '"negative": [\n        2',
+        "layer 3: positive and negative: more than 3",
+    ),
+    ("activity.json", '"updates": [\n        6', '"updates": [\n        7', "layer 3: updates: more than 3 an image"),
 ]
 TABLE_FAULTS = [
     ("history.csv", "train_loss", "epoch", "no column train_loss"),
@@ -231,6 +276,18 @@ TABLE_FAULTS = [
     ("neurons.csv", "unsigned,1", f"unsigned,{2**62}", "not one row for each neuron and time step"),
     ("neurons.csv", "4.5", "inf", "line 3: spikes_per_image: "),
     ("neurons.csv", "4.5", "", "line 3: spikes_per_image: "),
+    ("history.csv", "0.25,", "-0.25,", "a cross-entropy below 0"),
+    ("history.csv", "0.625,", "-0.625,", "a cross-entropy below 0"),
+    ("certified.csv", "ours,2", "ours,3", "not one row for each implementation and time step"),
+    ("certified.csv", "0.5,1,7", "0.5,3,7", "predictions_that_differ 3, of 2"),
+    ("certified.csv", "0.5,1,7", "0.5,1,19", "neurons_that_differ 19, of 18"),
+    ("certified.csv", "sum,2,1,", "sum,2,3,", "images_active 3 and 1, of one test"),
+    ("certified.csv", "4.5", "2.5", "spikes_per_image falls from one time step to the next"),
+    ("certified.csv", "40.0", "20.0", "operations_per_image falls from one time step to the next"),
+    ("certified.csv", "ours,1", "o\x1burs,1", "not one row for each|'o.x1burs': no name"),
+    ("widths.csv", "18,3,1,0", "18,19,1,0", "neurons_that_differ 19, of 18"),
+    ("widths.csv", "18,3,1,0", "18,3,3,0", "predictions_that_differ 3, of 2"),
+    ("widths.csv", "18,3,1,0", "18,3,1,3", "images_not_settled 3, of 2"),
 ]
 LOG_FAULTS = [
     ("accuracy.txt", "1\n2\n", "-1\n2\n", "line 1: -1 is negative"),

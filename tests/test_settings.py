@@ -96,6 +96,7 @@ def test_a_budget_has_all_precisions_that_are_asked_for_or_those_that_it_names(t
         ({"threads": {"train": "many"}}, "threads.train", "found 'many'"),
         ({"figures": {"sops": {"dpi": "high"}}}, "figures.sops.dpi", "found 'high'"),
         ({"figures": {"sops": {"width": -1}}}, "figures.sops.width", "found -1"),
+        ({"figures": {"sops": {"width": 30, "height": 30, "dpi": 1200}}}, "figures.sops", "1,296,000,000 pixels, more"),
     ],
 )
 @pytest.mark.bad_input("configuration")

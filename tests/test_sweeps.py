@@ -334,6 +334,17 @@ def test_any_quantity_is_drawn_against_any_axis_on_request(made):
     assert "snakemake: config/sweeps/tiny-sweep.yaml: budget: quick, not paper" in run.stderr
 
 
+def test_a_figure_of_a_column_that_there_is_not_is_one_line(made):
+    content = yaml.safe_load((made / "config/sweeps/tiny-sweep.yaml").read_text())
+    content["figures"] = [{"y": "snn_acuracy", "x": "precision"}]
+    (made / "config/sweeps/wrong.yaml").write_text(yaml.safe_dump(content))
+    run = snakemake(made, "--dry-run", "sweep_wrong")
+    (made / "config/sweeps/wrong.yaml").unlink()
+    assert run.returncode == 1
+    assert "snakemake: config/sweeps/wrong.yaml: figures: no column 'snn_acuracy' to draw (there are " in run.stderr
+    assert "did you mean 'snn_accuracy'?" in run.stderr
+
+
 def test_a_key_with_dots_is_called_by_its_last_part():
     titles = [axis_title(axis) for axis in ("width", "training.budgets.fast.fine_tuning.2.activation_penalty")]
     assert titles == ["width", "activation penalty"]

@@ -3,6 +3,7 @@
 
 from lossless_snn.analysis.quantities import QUANTITIES
 from lossless_snn.config.sweep import SWEEP_FOLDER, load_sweep, sweep_points
+from lossless_snn.errors import did_you_mean
 
 SWEEP = "results/{budget}/sweeps/{sweep}/"
 
@@ -17,9 +18,17 @@ wildcard_constraints:
 def points_of(name):
     """A sweep and its points, as they were when this run began to need them."""
     try:
-        return load_sweep(name), sweep_points(name)
+        sweep, points = load_sweep(name), sweep_points(name)
     except LosslessError as error:
         sys.exit(f"snakemake: {error}")
+    known = [quantity.name for quantity in QUANTITIES]
+    for figure in sweep.figures:
+        if figure.y not in known:
+            sys.exit(
+                f"snakemake: config/sweeps/{name}.yaml: figures: no column '{figure.y}' to draw (there are "
+                f"{', '.join(known)}){did_you_mean(figure.y, known)}"
+            )
+    return sweep, points
 
 
 def point_folders(wildcards):

@@ -10,13 +10,14 @@ from ..config.energy import ENERGY
 from ..config.figure_style import FigureFormat, FigureStyle
 from ..config.settings import PUBLISHED
 from ..errors import LosslessError
+from ..files.records import each_key_once
 from ..files.typed import validate
 from .options import OneOf
 
 
 def _style(context: click.Context, parameter: click.Parameter, value: str) -> FigureStyle:
     try:
-        content = json.loads(value)
+        content = json.loads(value, object_pairs_hook=each_key_once)
     except ValueError as error:
         raise LosslessError(f"--style: not JSON ({error})") from None
     return validate(FigureStyle, content, "--style")

@@ -12,7 +12,7 @@ not spikes, is left out of both counts, and so is all that is not arithmetic, su
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..files.configuration import configured
 from ..files.typed import Strict, read_yaml, validate
@@ -42,10 +42,16 @@ class Hardware(Strict):
         return self.addition + self.multiplication * bits / _WORD_BITS
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return text
+
+
 class OperationEnergies(Strict):
     """What one operation costs, in picojoules, in a technology of chips."""
 
-    technology: str
+    technology: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
     multiply_accumulate: Picojoules
     addition: Picojoules
     # Not among the parameters of what does not use it.

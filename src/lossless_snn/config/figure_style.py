@@ -28,6 +28,10 @@ FIGURES = FIGURES_ALWAYS + FIGURES_ON_REQUEST
 FigureFormat = Literal["svg", "png", "pdf"]
 
 
+# A quarter of a gigabyte while it is drawn: 30 x 20 inches at 300 dots an inch, 7 x 5 at 1,200.
+MOST_PIXELS = 60_000_000
+
+
 class FigureStyle(Strict):
     """Size, resolution and colours of one figure.
 
@@ -50,6 +54,12 @@ class FigureStyle(Strict):
         if isinstance(content, Mapping) and content.get("size") in ("page", "column"):
             return {**_IN_PRINT[content["size"]], **content}
         return content
+
+    @model_validator(mode="after")
+    def _is_no_poster(self) -> "FigureStyle":
+        if (pixels := self.width * self.height * self.dpi**2) > MOST_PIXELS:
+            raise ValueError(f"width, height, dpi: {pixels:,.0f} pixels, more than {MOST_PIXELS:,}")
+        return self
 
     @property
     def narrow(self) -> bool:

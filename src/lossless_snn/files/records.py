@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
@@ -61,7 +62,7 @@ def read_json(model: type[Row], path: Path, missing: str) -> Row:
     infinity), or has other content; `missing` says what to do where there is none.
     """
     try:
-        content = json.loads(read_text(path, missing), parse_constant=_refuse, object_pairs_hook=_each_key_once)
+        content = json.loads(read_text(path, missing), parse_constant=_refuse, object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:
         raise LosslessError(f"{path}: truncated or not JSON ({error}); make it again") from None
     return validate(model, content, path)
@@ -71,7 +72,8 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, as `json.loads` takes it (`object_pairs_hook`); raises ValueError where it has a key twice."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
@@ -134,6 +136,21 @@ def check_shared(rows: Sequence[Record], names: Iterable[str], source: str | Pat
         if len(found := {getattr(row, name): None for row in rows}) > 1:
             first, second, *_ = found
             raise LosslessError(f"{source}: {name} {first} and {second}, of one test; make it again")
+
+
+def check_at_most(row: Record, names: Iterable[str], most: int, source: str | Path) -> None:
+    """Raise LosslessError, naming `source`, if one of the row's fields of these names is more than there are."""
+    for name in names:
+        if (found := getattr(row, name)) > most:
+            raise LosslessError(f"{source}: {name} {found}, of {most}; make it again")
+
+
+def check_never_falls(rows: Sequence[Record], names: Iterable[str], source: str | Path) -> None:
+    """Raise LosslessError, naming `source`, if a field of these names, a count so far, is less than a row before."""
+    for name in names:
+        values = [getattr(row, name) for row in rows]
+        if any(later < earlier for earlier, later in pairwise(values)):
+            raise LosslessError(f"{source}: {name} falls from one time step to the next; make it again")
 
 
 def _row(model: type[Row], heading: Sequence[str], cells: Sequence[str], where: str) -> Row:

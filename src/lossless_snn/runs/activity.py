@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from ..errors import LosslessError
 from ..files.atomic import write_together
 from ..files.records import Natural, Positive, Record, described, json_text, read_json
 
@@ -59,5 +60,19 @@ def write(folder: Path, record: ActivityRecord) -> None:
 
 
 def read(path: Path) -> ActivityRecord:
-    """Read activity.json; raises LosslessError where it is missing or malformed."""
-    return read_json(ActivityRecord, path, "make it by lossless-snn activity")
+    """Read activity.json; raises LosslessError where it is missing or malformed, or has more than its layers can do."""
+    record = read_json(ActivityRecord, path, "make it by lossless-snn activity")
+    if max(record.correct) > record.images:
+        raise LosslessError(f"{path}: correct: more than the {record.images} images; make it again")
+    for layer in record.layers:
+        spikes = map(sum, zip(layer.positive, layer.negative, strict=True))
+        for name, counts, most in (
+            ("active_inputs", [layer.active_inputs], layer.inputs),
+            ("active_macs", [layer.active_macs], layer.macs),
+            ("operations", layer.operations, layer.macs),
+            ("positive and negative", spikes, layer.neurons),
+            ("updates", layer.updates, layer.neurons),
+        ):
+            if max(counts) > most * record.images:
+                raise LosslessError(f"{path}: layer {layer.token}: {name}: more than {most:,} an image; make it again")
+    return record

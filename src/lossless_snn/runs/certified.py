@@ -1,13 +1,26 @@
 """certified.csv: implementations of one network judged against its activations, step by step, see `certification`."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from ..errors import LosslessError
-from ..files.records import Amount, Natural, Positive, Record, Share, check_shared, described, read_csv, write_csv
+from ..errors import LosslessError, quoted
+from ..files.records import (
+    Amount,
+    Natural,
+    Positive,
+    Record,
+    Share,
+    check_at_most,
+    check_never_falls,
+    check_shared,
+    described,
+    read_csv,
+    write_csv,
+)
 
 FILE = "certified.csv"
 _OF_IMPLEMENTATION = ("code", "images", "images_active", "neurons_compared", "ann_accuracy")
@@ -52,5 +65,16 @@ def read_rows(path: Path) -> tuple[CertifiedRecord, ...]:
 
 
 def read_certified(path: Path) -> pd.DataFrame:
-    """certified.csv as a frame with the columns of `CertifiedRecord`, one row for each implementation and step."""
-    return pd.DataFrame([row.model_dump() for row in read_rows(path)])
+    """certified.csv as a frame with the columns of `CertifiedRecord`, one row for each implementation and step.
+
+    Raises LosslessError as `read_rows` does, and where something was counted more often than it is there.
+    """
+    rows = read_rows(path)
+    for row in rows:
+        if not row.implementation.isprintable():
+            raise LosslessError(f"{path}: implementation '{quoted(row.implementation)}': no name; make it again")
+        check_at_most(row, ("predictions_that_differ", "images_active"), row.images, path)
+        check_at_most(row, ("neurons_that_differ",), row.neurons_compared, path)
+    for _, of_one in groupby(rows, key=lambda row: row.implementation):
+        check_never_falls(list(of_one), ("spikes_per_image", "operations_per_image"), path)
+    return pd.DataFrame([row.model_dump() for row in rows])

@@ -37,8 +37,10 @@ def write(path: Path, epochs: Iterable[EpochRecord]) -> None:
 
 
 def read(path: Path) -> tuple[EpochRecord, ...]:
-    """Read history.csv; raises LosslessError where it is missing or malformed, or an epoch is."""
+    """Read history.csv; raises LosslessError where it is missing or malformed, or an epoch or a loss is none."""
     epochs = read_csv(EpochRecord, path, "train again")
     if [row.epoch for row in epochs] != list(range(1, len(epochs) + 1)):
         raise LosslessError(f"{path}: epochs are not 1, 2, ...; train again")
+    if min(loss for row in epochs for loss in (row.train_loss, row.validation_loss or 0.0)) < 0:
+        raise LosslessError(f"{path}: a cross-entropy below 0; train again")
     return epochs

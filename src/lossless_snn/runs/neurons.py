@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from ..errors import LosslessError
-from ..files.records import Amount, Positive, Record, Share, described, read_csv, write_csv
+from ..files.records import Amount, Positive, Record, Share, check_never_falls, described, read_csv, write_csv
 
 FILE = "neurons.csv"
 
@@ -52,4 +52,6 @@ def read_neurons(path: Path) -> pd.DataFrame:
     expected = [(neuron, step) for neuron in NEURONS for step in range(1, steps + 1)] if steps <= len(rows) else None
     if [(row.neuron, row.time_step) for row in rows] != expected:
         raise LosslessError(f"{path}: not one row for each neuron and time step; make it again")
+    for start in range(0, len(rows), steps):
+        check_never_falls(rows[start : start + steps], ("spikes_per_image", "operations_per_image"), path)
     return pd.DataFrame([row.model_dump() for row in rows])

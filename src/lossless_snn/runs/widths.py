@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from ..files.records import Natural, Positive, Record, Share, described, read_csv, write_csv
+from ..files.records import Natural, Positive, Record, Share, check_at_most, described, read_csv, write_csv
 
 FILE = "widths.csv"
 
@@ -33,4 +33,8 @@ def write(path: Path, rows: Iterable[WidthRecord]) -> None:
 def read_widths(path: Path) -> tuple[WidthRecord, ...]:
     """The rows of widths.csv; raises LosslessError where it is missing or malformed."""
     key, shared = ("weight_bits", "membrane_bits", "overflow"), ("images", "full_accuracy", "neurons_compared")
-    return read_csv(WidthRecord, path, "make it by lossless-snn widths", key=key, shared=shared)
+    rows = read_csv(WidthRecord, path, "make it by lossless-snn widths", key=key, shared=shared)
+    for row in rows:
+        check_at_most(row, ("predictions_that_differ", "images_not_settled"), row.images, path)
+        check_at_most(row, ("neurons_that_differ",), row.neurons_compared, path)
+    return rows

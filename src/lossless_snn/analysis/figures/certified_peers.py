@@ -96,5 +96,6 @@ def _column(above: Axes, below: Axes, table: pd.DataFrame, lines: dict[str, dict
 
 def _entries(lines: dict[str, dict[str, Any]]) -> list[Line2D]:
     """Of the legend: a line an implementation, and the quantised network's."""
-    handles = [Line2D([], [], label=name, **line) for name, line in lines.items()]
+    # Names are whatever --name said: no formulas, and shown where they begin with an underscore, too.
+    handles = [Line2D([], [], label=name.replace("$", r"\$"), **line) for name, line in lines.items()]
     return [*handles, Line2D([], [], label="the quantised network", **_ANN)]

@@ -71,9 +71,10 @@ def new_figure(style: FigureStyle, title: str, subtitle: str = "", notes: Sequen
     # No pyplot: its figures would stay open, and it chooses a backend by the machine.
     figure = Figure(figsize=(style.width, style.height), dpi=style.dpi, layout=_Layout())
     if style.title:
-        figure.suptitle(_wrapped([title, subtitle], style, style.font_size), x=0.01, ha="left", linespacing=1.4)
+        words = _wrapped([title, subtitle], style, style.font_size)
+        figure.suptitle(words, x=0.01, ha="left", linespacing=1.4, parse_math=False)
     if notes:
-        figure.supxlabel(_wrapped(notes, style, NOTES * style.font_size), x=0.01, ha="left")
+        figure.supxlabel(_wrapped(notes, style, NOTES * style.font_size), x=0.01, ha="left", parse_math=False)
     return figure
 
 
