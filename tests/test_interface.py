@@ -356,7 +356,7 @@ def test_arguments_out_of_range_are_one_line():
         (["activity", "own.safetensors", "--out", "activity.json"], "experiment"),
         (["compare-neurons", "own.safetensors", "--out", "neurons"], "experiment"),
         (["widths", "own.safetensors", "--out", "widths.csv"], "experiment"),
-        (["certify", "own.safetensors", "--implementation", "a:b"], "experiment"),
+        (["certify", "own.safetensors", "--implementation", "operator:add"], "experiment"),
         (["viewer", "own.safetensors", "--out", "viewer.html"], "precision"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,
