@@ -79,7 +79,8 @@ def values() -> str:
     def seeds_and_recipe(name: str, budget: str) -> tuple:
         """What the workflow makes of an experiment beside params: which jobs there are, and the option --limit."""
         chosen = experiments.load_experiment(name)
-        return chosen.seeds(budget), chosen.recipe(budget, "k1").recorded()
+        precisions = chosen.precisions(budget, ("fp32", "k0", "k1"))
+        return chosen.seeds(budget), precisions, chosen.recipe(budget, "k1").recorded()
 
     def ask(function, *arguments) -> None:
         try:
