@@ -55,6 +55,9 @@ EXPERIMENTS += [{"training.augmentation": CROP}, {"training.budgets.quick.augmen
 EXPERIMENTS += [
     {"dataset": "cifar10", "training.budgets.quick.augmentation": CROP | {"crop": crop}} for crop in (24, 23)
 ]
+EXPERIMENTS += [{"dataset": "cifar10", "training.augmentation": {"flip": True}}]
+EXPERIMENTS += [{"training.augmentation": {"brightness": 5}}, {"training.augmentation": {"shift": 2}}]
+EXPERIMENTS += [{"upper_bound": bound} for bound in (0, 1, 2, 0.3)]
 EXPERIMENTS += [{"dataset": "missing"}, {"training.budgets.quick.label_smoothing": 0.1}]
 EXPERIMENTS += [{"training.budgets.quick.activation_penalty": x} for x in (-0.1, 0, 0.1)]
 EXPERIMENTS += [
