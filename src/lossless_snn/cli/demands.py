@@ -95,22 +95,32 @@ def _check_size(path: Path) -> None:
             raise LosslessError(f"{file}: {size:,} bytes; nothing of this kind has more than {most:,}")
 
 
-def _check_maps(path: Path) -> None:
-    """Of the graph that a file of a network may have: padding makes maps of any size that no weights stand behind."""
+def _content(path: Path) -> dict[str, Any]:
+    """What the file of a network says beside its tensors; nothing where none can be read: its reader says why."""
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            (content,) = map(json.loads, (file.metadata() or {}).values())
+    except (OSError, SafetensorError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _check_maps(path: Path) -> None:
+    """Of the graph that a file of a network may have: padding makes maps of any size that no weights stand behind."""
+    if path.suffix != ".safetensors":
+        return
     from ..files.typed import validate
     from ..networks.graph import Graph
 
-    if path.suffix != ".safetensors" or not path.is_file():
-        return
+    content = _content(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            said = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-        (content,) = said.values()
         given = content.get("graph") or (content.get("recipe") or content)["network"]
         graph = validate(Graph, given, path) if isinstance(given, dict) else None
-    except (OSError, SafetensorError, ValueError, LookupError, AttributeError, TypeError, LosslessError):
+    except (LookupError, TypeError, LosslessError):
         return  # which who reads it will say
     if graph and (values := sum(prod(graph.shape(index)) for index in range(-1, len(graph.nodes)))) > _MOST_VALUES:
         raise LosslessError(
@@ -147,10 +157,7 @@ def _check_implementation(name: str) -> None:
 
 
 def _check_has_checkpoint(snn: Path) -> None:
-    from ..conversion.spiking_network import KIND
-    from ..files.tensors import load_tensors
-
-    if "graph" in load_tensors(snn, KIND)[1]:
+    if "graph" in _content(snn):
         raise LosslessError(
             f"{snn}: converted from a module, so that no checkpoint is what it was made from; see docs/interface.md"
         )
