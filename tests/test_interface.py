@@ -18,6 +18,7 @@ from lossless_snn.conversion.staircase import NoStaircase, staircase
 from lossless_snn.networks import activations
 from lossless_snn.provenance.code.entries import entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
+from lossless_snn.simulation import batches
 
 STEPS = 80
 
@@ -168,7 +169,7 @@ def test_without_steps_images_come_to_rest_and_no_step_is_too_many(monkeypatch, 
 
 
 def test_images_that_need_more_steps_than_can_be_simulated_are_refused(monkeypatch):
-    monkeypatch.setattr(interface, "MOST_STEPS", 50)
+    monkeypatch.setattr(batches, "MOST_STEPS", 50)
     network = ls.convert(counting(), torch.full((1, 1), 100.0))
     with pytest.raises(ls.LosslessError, match="images: not at rest after 50 steps"):
         ls.simulate(network, torch.tensor([[60.0]]))

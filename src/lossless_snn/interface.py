@@ -33,6 +33,7 @@ from .networks.activations import ClippedQuantiser, RoundingQuantiser
 from .networks.graph import Pooling
 from .networks.quantiser import MOST_STEPS
 from .simulation import ENGINES, Trace, simulator
+from .simulation.batches import at_rest, joined, of_steps, part_of
 from .simulation.certificate import Certificate
 from .simulation.recording import Spikes, record_spikes, thresholds_passed
 
@@ -51,8 +52,6 @@ __all__ = [
 
 # Images simulated and compared at once.
 _BATCH = 100
-# Tried first where images are to come to rest; as many as small networks need.
-_FIRST_STEPS = 32
 # As files of networks have it, see `spiking_network.GraphMetadata`.
 MOST_LEVEL = 99
 
@@ -176,10 +175,10 @@ def simulate(
     if steps is not None:
         traces = [run(batch, steps) for batch in batches]
     else:
-        at_rest = [_at_rest(run, batch) for batch in batches]
-        steps = max(1, *(trace.settled_step.max() for trace in at_rest))
-        traces = [_of_steps(trace, steps) for trace in at_rest]
-    return Run(network, pixels, _joined(traces), flat=images.ndim == 2)
+        settled = [at_rest(run, batch) for batch in batches]
+        steps = max(1, *(trace.settled_step.max() for trace in settled))
+        traces = [of_steps(trace, steps) for trace in settled]
+    return Run(network, pixels, joined(traces), flat=images.ndim == 2)
 
 
 @dataclass(frozen=True, repr=False)
@@ -419,7 +418,7 @@ def certify(run: Run, module: nn.Module | None = None) -> Certification:
     certificate, labels = Certificate(run.network), np.zeros(len(run.pixels), np.int64)
     for start in range(0, len(run.pixels), _BATCH):
         part = slice(start, start + _BATCH)
-        certificate.add(run.pixels[part], labels[part], _part(run.trace, part))
+        certificate.add(run.pixels[part], labels[part], part_of(run.trace, part))
     found = certificate.summary()
     return Certification(
         images=found["images"],
@@ -454,39 +453,6 @@ def _integers(network: SpikingNetwork, images: Tensor) -> np.ndarray:
             f"{least / 2.0**inputs.bits:g} to {inputs.peak / 2.0**inputs.bits:g}; convert with another input_range"
         )
     return integers.int().numpy()
-
-
-def _at_rest(run: Callable[[np.ndarray, int], Trace], pixels: np.ndarray) -> Trace:
-    """The trace of so many steps that all images are at rest: twice as many as before until they are."""
-    steps = _FIRST_STEPS
-    while (trace := run(pixels, steps)).settled_step.min() < 0:
-        if steps == MOST_STEPS:
-            raise LosslessError(
-                f"images: not at rest after {MOST_STEPS:,} steps; convert with a smaller k, or give steps"
-            )
-        steps = min(2 * steps, MOST_STEPS)
-    return trace
-
-
-def _of_steps(trace: Trace, steps: int) -> Trace:
-    """The trace of images at rest for so many steps: after the last spike predictions stay, and nothing is counted."""
-    missing = max(0, steps - trace.predictions.shape[1])
-    predictions = np.pad(trace.predictions, ((0, 0), (0, missing)), "edge")
-    counted = (np.pad(array, ((0, 0), (0, missing))) for array in (trace.positive, trace.negative, trace.operations))
-    return Trace(*(array[:, :steps] for array in (predictions, *counted)), trace.settled_step, trace.counts)
-
-
-def _joined(traces: list[Trace]) -> Trace:
-    """One trace of all images."""
-    fields = zip(*(vars(trace).values() for trace in traces), strict=True)
-    *arrays, counts = fields
-    return Trace(*map(np.concatenate, arrays), tuple(map(np.concatenate, zip(*counts, strict=True))))
-
-
-def _part(trace: Trace, part: slice) -> Trace:
-    """The trace of some of the images."""
-    *arrays, counts = vars(trace).values()
-    return Trace(*(array[part] for array in arrays), tuple(layer[part] for layer in counts))
 
 
 def _require_tensor(value: object, name: str) -> None:
