@@ -4,7 +4,6 @@ import ast
 import hashlib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lossless_snn import processor
 from lossless_snn.errors import LosslessError
-from lossless_snn.provenance import processor
 from lossless_snn.provenance.circumstances import circumstances_path, last_circumstances
 from lossless_snn.provenance.code.entries import command_code, entries
 from lossless_snn.provenance.code.fingerprint import PACKAGE, Sources
@@ -184,30 +183,6 @@ def test_a_job_made_twice_has_the_same_record_and_two_attempts(project):
     # Python alone takes some MB, and this process has computed before.
     assert attempts[0]["memory"] > 5
     assert 0 < attempts[0]["processor_seconds"] <= attempts[1]["processor_seconds"]
-
-
-@pytest.mark.parametrize(
-    ("said", "model", "kind", "lacks_bfloat16"),
-    [
-        (
-            "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512f avx512_bf16 sse\n",
-            "AMD EPYC",
-            "avx512_bf16 avx512f avx2",
-            False,
-        ),
-        ("model name\t: AMD EPYC\nflags\t\t: fpu avx avx2\n\nmodel name\t: other\n", "AMD EPYC", "avx2", True),
-        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", platform.machine(), "bf16", False),
-        ("Features\t: fp asimd\n", platform.machine(), "", True),
-        (None, platform.machine(), "", False),
-    ],
-)
-def test_the_kind_of_a_processor(tmp_path, monkeypatch, said, model, kind, lacks_bfloat16):
-    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
-    if said is not None:
-        (tmp_path / "cpuinfo").write_text(said)
-    assert processor.model() == model
-    assert processor.kind() == f"{platform.machine()} {kind}".strip()
-    assert processor.lacks_bfloat16() is lacks_bfloat16
 
 
 def test_a_training_records_the_kind_of_processor_and_no_other_job_does(project):

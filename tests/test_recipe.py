@@ -337,4 +337,4 @@ def test_other_threads_start_anew(train, fast, command_line, tmp_path, capsys):
         command_line(*arguments)
     capsys.readouterr()
     assert command_line(*arguments, "--resume", "--threads", "2") == 0
-    assert "made with another threads; starting from the first epoch" in capsys.readouterr().out
+    assert "made with other threads; starting from the first epoch" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 import torch
 from interruptions import interrupted_after_an_epoch
 
+from lossless_snn import processor
 from lossless_snn.checkpoints.checkpoint import Checkpoint
 from lossless_snn.config.experiment import load_experiment
+from lossless_snn.datasets import Images
+from lossless_snn.datasets.catalogue import DATASETS
+from lossless_snn.datasets.encoding import Scaled, Standardised
 from lossless_snn.errors import LosslessError
 from lossless_snn.files.tensors import load_tensors
 from lossless_snn.training import state as states
@@ -187,6 +192,24 @@ def test_what_a_processor_is_told_to_be_decides_bits(monkeypatch, name, value):
     assert states.decides_bits(cpu, 1) != plain
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("flags: avx512f", "flags: avx512f avx512_bf16"),
+        ("flags: avx512f avx512_bf16", "flags: avx512f avx512_bf16 amx_bf16"),
+        ("vendor_id: AuthenticAMD\nflags: avx512f", "vendor_id: GenuineIntel\nflags: avx512f"),
+    ],
+)
+def test_the_kind_of_processor_decides_bits(monkeypatch, tmp_path, before, after):
+    """Processors that PyTorch calls alike, and that differ in instructions for bfloat16 products, or in maker."""
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    found = []
+    for said in (before, after):
+        (tmp_path / "cpuinfo").write_text(said)
+        found.append(states.decides_bits(torch.device("cpu"), 1)["processor"])
+    assert found[0] != found[1]
+
+
 @pytest.mark.bad_input("configuration")
 @pytest.mark.parametrize("seed", [2**63, 2**64, -1])
 def test_a_seed_that_no_generator_takes(command_line, tmp_path, capsys, seed):
@@ -208,6 +231,52 @@ def test_a_state_of_other_settings_is_not_resumed(uninterrupted, command_line, t
     assert "starting from the first epoch" in said
     assert "epoch 1/" in said
     assert bytes_of(out) == bytes_of(uninterrupted(*arguments))
+
+
+def changed(array, place):
+    """A copy of 8-bit values or classes with another one at that place."""
+    copy = array.copy()
+    copy[place] ^= 1
+    return copy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: Images(changed(images.pixels, (0, 0, 14, 14)), images.labels),
+        lambda images: Images(changed(images.pixels, (-1, 0, 14, 14)), images.labels),  # held out
+        lambda images: Images(images.pixels, changed(images.labels, 7)),
+        lambda images: Images(images.pixels, changed(images.labels, -1)),
+        lambda images: Images(np.flip(images.pixels, 0).copy(), np.flip(images.labels).copy()),
+    ],
+    ids=["pixel", "held-out pixel", "class", "held-out class", "order"],
+)
+def test_a_state_of_other_images_is_not_resumed(project, command_line, tmp_path, monkeypatch, capsys, change):
+    """The same data set by its name, whose pictures were changed before the training went on."""
+    arguments = ("train", "tiny", *ARGUMENTS, "--epochs", "2", "--out")
+    out, expected = tmp_path / "seed0.safetensors", tmp_path / "uninterrupted.safetensors"
+    with interruption_in(2):
+        command_line(*arguments, out)
+    load = training.load
+    monkeypatch.setattr(training, "load", lambda *names, **options: change(load(*names, **options)))
+    capsys.readouterr()
+    assert command_line(*arguments, out, "--resume") == 0
+    said = capsys.readouterr().out
+    assert "made with other images; starting from the first epoch" in said
+    assert "epoch 1/2" in said
+    assert command_line(*arguments, expected) == 0
+    assert bytes_of(out) == bytes_of(expected)
+
+
+@pytest.mark.parametrize("encoding", [Scaled(bits=9), Standardised(crop=28)])
+def test_a_state_of_another_encoding_is_not_resumed(project, command_line, tmp_path, monkeypatch, capsys, encoding):
+    arguments = ("train", "tiny", *ARGUMENTS, "--epochs", "2", "--out", tmp_path / "seed0.safetensors")
+    with interruption_in(2):
+        command_line(*arguments)
+    monkeypatch.setitem(DATASETS, "digits", replace(DATASETS["digits"], encoding=encoding))
+    capsys.readouterr()
+    assert command_line(*arguments, "--resume") == 0
+    assert "made with other images; starting from the first epoch" in capsys.readouterr().out
 
 
 def test_going_on_after_the_process_was_killed(uninterrupted, command_line, tmp_path):

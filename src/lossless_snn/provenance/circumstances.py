@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import processor
+from .. import processor
 from .jobs import RESULTS, Place
 
 # Variables in which schedulers tell a job its number.

@@ -13,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .. import processor
 from ..errors import LosslessError
 from ..files.digests import sha256
 from ..files.locks import locked
 from ..files.store import Store
-from . import processor
 from .circumstances import Circumstances
 from .code.fingerprint import PACKAGE
 from .jobs import RESULTS, Job, decisive

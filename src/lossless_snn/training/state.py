@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from .. import processor
 from ..files.records import Record
 from ..files.tensors import TensorSpec, check_tensors, load_tensors, save_tensors
 from ..files.typed import validate
@@ -36,15 +37,19 @@ class Optimiser(Protocol):
 
 def decides_bits(device: torch.device, threads: int) -> dict[str, Any]:
     """What the bits of a training depend on beside its identity: another one of these gives other bits."""
-    processor = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    # oneDNN, which convolves, and MKL ask the processor themselves, unless they are told what to make of it.
+    if device.type == "cuda":
+        found = [platform.machine(), torch.cuda.get_device_name(device)]
+    else:
+        # PyTorch chooses instructions by its own measure; oneDNN, which convolves, and MKL, which asks for the maker,
+        # by the processor's, unless they are told what to make of it.
+        found = [processor.kind(), processor.maker(), torch.backends.cpu.get_cpu_capability()]
     told = [f"{name}={os.environ[name]}" for name in _PROCESSOR_SETTINGS if os.environ.get(name)]
-    processor = ", ".join([processor, *told])
     return {
         "device": device.type,
         "threads": threads,
-        "processor": f"{platform.machine()} {processor}",
+        "processor": ", ".join([*found, *told]),
         "torch": torch.__version__,
+        "numpy": np.__version__,
     }
 
 

@@ -29,7 +29,7 @@ from . import state as states
 from .adam import Adam
 from .muon import Muon
 from .objective import Objective
-from .training_set import TrainingSet, split
+from .training_set import TrainingSet, digest, split
 
 
 @dataclass
@@ -112,8 +112,8 @@ def train(
     """Train one network and write its checkpoint and its history.
 
     After every epoch the state is written beside `out`; with `resume` training goes on from there, and gives the
-    bytes that an uninterrupted run gives. A state of another identity, or of another way to calculate (device,
-    threads, processor, release of PyTorch), is never resumed.
+    bytes that an uninterrupted run gives. A state of another identity, of other images, or of another way to
+    calculate (device, threads, processor, releases of PyTorch and NumPy), is never resumed.
 
     Args:
         job: What to train.
@@ -138,7 +138,8 @@ def train(
     validate = _validation(validation, recipe, target)
 
     state_path = out.with_suffix(".training")
-    identity = job.identity | states.decides_bits(target, threads)
+    images = digest(training, validation, find(recipe.dataset))
+    identity = job.identity | {"images": images} | states.decides_bits(target, threads)
     history: list[EpochRecord] = []
     if resume and state_path.exists():
         history = epochs.restore(state_path, identity)
@@ -190,7 +191,7 @@ class _Epochs:
         """Go back to the state of the last finished epoch, unless it belongs to another training; its history."""
         saved = states.State(path)
         if differing := saved.differs(identity):
-            print(f"{path}: made with another {', '.join(differing)}; starting from the first epoch", flush=True)
+            print(f"{path}: made with other {', '.join(differing)}; starting from the first epoch", flush=True)
             return []
         if len(saved.history) > self.count:
             raise LosslessError(f"{path}: {len(saved.history)} epochs of a training of {self.count}; delete it")

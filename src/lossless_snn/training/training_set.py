@@ -1,5 +1,6 @@
 """What a training sees: which images, in which order, and varied how."""
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from ..config.recipe import Recipe
 from ..datasets import Images
 from ..datasets.catalogue import find
+from ..datasets.spec import DatasetSpec
 from ..errors import LosslessError
 from ..evaluation.accuracy import encode
 from .augmentation import augment, bordered, draw
@@ -33,6 +35,15 @@ def split(images: Images, recipe: Recipe) -> tuple[Images, Images]:
             f"do not fill one batch of {recipe.batch_size}"
         )
     return images[:wanted], images[rest:]
+
+
+def digest(training: Images, validation: Images, data: DatasetSpec) -> str:
+    """SHA-256 of the pixels and classes of both, and of how pixels become inputs."""
+    found = hashlib.sha256(repr(data.encoding).encode())
+    for array in (training.pixels, training.labels, validation.pixels, validation.labels):
+        found.update(f"{array.dtype.str} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 class TrainingSet:

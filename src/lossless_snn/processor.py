@@ -1,4 +1,4 @@
-"""The processor that a job runs on: its model, and the instructions that decide the bits of a training."""
+"""The processor that a job runs on: its model, its maker, and the instructions that decide the bits of a training."""
 
 import platform
 from collections.abc import Iterator
@@ -13,6 +13,11 @@ _CPUINFO = Path("/proc/cpuinfo")
 def model() -> str:
     """The processor's model, or its architecture where the system does not say."""
     return next(_said("model name"), platform.machine())
+
+
+def maker() -> str:
+    """Who made it, in the words of the system; nothing where that does not say."""
+    return next(_said("vendor_id", "CPU implementer"), "")
 
 
 def kind() -> str:
