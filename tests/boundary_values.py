@@ -45,7 +45,7 @@ VARIANTS += [
     "training.budgets.quick.phases.x=1",
 ]
 VARIANTS += ["training.budgets.quick.phases.1.epochs=4", "training.budgets.quick.phases.x.epochs=4", "steps=1,steps=2"]
-VARIANTS += ["steps", "", "steps=", "steps=a/b", "dataset.x=1", "comparison.steps=5"]
+VARIANTS += ["steps", "", "steps=", "steps=a/b", "dataset.x=1", "comparison.steps=5", "upper_bound=2"]
 
 
 class Following(Writer):
@@ -79,8 +79,9 @@ def values() -> str:
     def seeds_and_recipe(name: str, budget: str) -> tuple:
         """What the workflow makes of an experiment beside params: which jobs there are, and the option --limit."""
         chosen = experiments.load_experiment(name)
-        precisions = chosen.precisions(budget, ("fp32", "k0", "k1"))
-        return chosen.seeds(budget), precisions, chosen.recipe(budget, "k1").recorded()
+        asked = ("fp32", "k0", "k1")
+        seeds = [chosen.seeds(budget, precision) for precision in asked]
+        return seeds, chosen.precisions(budget, asked), chosen.recipe(budget, "k1").recorded()
 
     def ask(function, *arguments) -> None:
         try:
@@ -89,10 +90,13 @@ def values() -> str:
             found.append(type(error).__name__)
 
     names = [path.stem for path in sorted(Path("config/experiments").glob("*.yaml"))]
-    names += [f"digits-lenet@{changes}" for changes in VARIANTS] + ["cifar10-cnn1-jpeg@width=0.5"]
+    names += [f"digits-lenet@{changes}" for changes in VARIANTS]
+    names += ["cifar10-cnn1-jpeg@width=0.5", "factory@width=2", "listed@steps=7"]
     for name in [*names, "missing"]:
         ask(parameters.compared_with, name)
         ask(parameters.comparison_options, name)
+        ask(parameters.judged, name)
+        ask(lambda name: repr(experiments.load_experiment(name).layers), name)
         for budget in ("quick", "fast", "paper"):
             ask(parameters.simulation_options, name, budget)
             ask(seeds_and_recipe, name, budget)

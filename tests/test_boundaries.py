@@ -36,7 +36,9 @@ STAGE = {"precision": "k1", "phases": PHASES[:1]}
 EXPERIMENTS = [
     {"training.budgets.quick.seeds": seeds} for seeds in ([], [0], [3, 1], [1, 1], [-1], [2**63 - 1], [2**63])
 ]
-EXPERIMENTS += [{"training.budgets.quick.precisions": names} for names in (["k1"], ["k2"], [], ["k1", "k1"])]
+EXPERIMENTS += [
+    {"training.budgets.quick.seeds": seeds} for seeds in ({"k1": [0]}, {"k2": [1], "k0": [1, 2]}, {}, {"k1": []})
+]
 EXPERIMENTS += [{f"training.budgets.quick.{key}": n} for key in ("batch_size", "train_images", "steps") for n in (0, 1)]
 EXPERIMENTS += [{"training.budgets.quick.test_images": n, "training.batch_size": 7} for n in (0, 5)]
 EXPERIMENTS += [{"training.validation_images": n} for n in (-1, 0, 1)]
@@ -46,6 +48,7 @@ EXPERIMENTS += [{"training.budgets.quick.phases": phases} for phases in ([], PHA
 EXPERIMENTS += [
     {"comparison.steps": 5},
     {"comparison.images": 6},
+    {"comparison.judged_images": 7},
     {"published": "mnist-lenet"},
     {"network": "P5"},
     {"a": 1},
@@ -71,6 +74,7 @@ EXPERIMENTS += [
     )
 ]
 EXPERIMENTS += [{"extends": "made-up-0", "comparison": None}, {"extends": "made-up-0", "comparison": {"steps": 9}}]
+EXPERIMENTS += [{"network": {"factory": f"made_up:{function}"}} for function in ("nothing", "fails", "missing")]
 EXPERIMENTS += [{"extends": "mnist-lenet"}, {"extends": "made-up-0"}, {"extends": "missing"}]
 DESCRIPTIONS = [
     {"classes": n} for n in (1, 2, 256, 257, True, ["a", "b"], ["b", "a"], ["a", "a"], ["a"], ["a", ""], [1, 2])
@@ -95,19 +99,39 @@ def changed(content: dict, changes: dict) -> dict:
         inner = content
         for key in above:
             inner = inner.setdefault(key, {})
-        inner[last] = value
+        inner[last] = json.loads(json.dumps(value))  # what stands in two places would become an alias
     return content
+
+
+FACTORIES = """
+from lossless_snn.networks.graph import chain_graph
+from lossless_snn.networks.notation import parse
+
+def network(shape, classes):
+    return chain_graph(parse("2C5-P4", shape, classes, "valid"))
+
+def nothing(shape, classes):
+    return None
+
+def fails(shape, classes):
+    raise RuntimeError("no")
+"""
 
 
 @pytest.fixture
 def configuration(tmp_path) -> Path:
     shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "made_up.py").write_text(FACTORIES)
     for kind, base, all_changes in (("experiments", EXPERIMENT, EXPERIMENTS), ("datasets", DESCRIPTION, DESCRIPTIONS)):
         for index, changes in enumerate(all_changes):
             path = tmp_path / "config" / kind / f"made-up-{index}.yaml"
             path.write_text(yaml.safe_dump(changed(base, changes)))
     for name, other in (("round", "about"), ("about", "round")):
         (tmp_path / f"config/experiments/{name}.yaml").write_text(f"extends: {other}\n")
+    (tmp_path / "config/experiments/factory.yaml").write_text(
+        yaml.safe_dump(changed(EXPERIMENT, {"network": {"factory": "made_up:network"}}))
+    )
+    (tmp_path / "config/experiments/listed.yaml").write_text("[1, 2]\n")
     return tmp_path
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, python
 
 from lossless_snn.analysis.planning import in_words, plan
@@ -73,6 +74,20 @@ def test_a_plan_adds_up(costs):
     assert last.startswith(f"17 jobs, {sum(row.core_hours for row in rows):.2f} core hours, no GPU hours, ")
     gpu = sum(row.core_hours for row in rows if row.step in ("train", "evaluate", "simulate"))
     assert f"{gpu:.2f} GPU hours" in in_words(rows, "cuda")
+
+
+def test_a_plan_has_the_seeds_of_each_precision(costs, tmp_path, monkeypatch):
+    """Two seeds at FP32, three at k = 1, none at k = 0."""
+    (tmp_path / "config/experiments").mkdir(parents=True)
+    experiment = yaml.safe_load((ROOT / "config/experiments/mnist-lenet.yaml").read_text())
+    experiment["training"]["budgets"]["paper"]["seeds"] = {"fp32": [0, 1], "k1": [0, 3, 4]}
+    (tmp_path / "config/experiments/own.yaml").write_text(yaml.safe_dump(experiment))
+    monkeypatch.chdir(tmp_path)
+    rows = plan(costs, ["own"], "paper", ["fp32", "k0", "k1"], None, measured_nothing)
+    jobs = {"train": 5, "evaluate": 5, "convert": 3, "simulate": 3}
+    assert {row.step: row.jobs for row in rows if row.step != "draw"} == jobs
+    rows = plan(costs, ["own"], "paper", ["fp32", "k0", "k1"], [9], measured_nothing)
+    assert next(row.jobs for row in rows if row.step == "train") == 2
 
 
 def test_a_plan_goes_by_what_jobs_have_cost_here(costs):

@@ -54,16 +54,18 @@ def test_seeds_are_those_of_the_budget_unless_others_are_asked_for(tmp_path):
     content["training"]["budgets"]["paper"]["seeds"] = [3, 5]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     mine = load_experiment("mine", tmp_path)
-    assert settings().seeds_of(mine, "paper") == (3, 5)
-    assert settings().seeds_of(mine, "quick") == (0,)
-    assert settings(seeds=[7]).seeds_of(mine, "paper") == (7,)
+    assert settings().seeds_of(mine, "paper", "k1") == (3, 5)
+    assert settings().seeds_of(mine, "quick", "k1") == (0,)
+    assert settings(seeds=[7]).seeds_of(mine, "paper", "k1") == (7,)
 
 
-def test_a_budget_has_all_precisions_that_are_asked_for_or_those_that_it_names(tmp_path):
+def test_a_budget_has_all_precisions_that_are_asked_for_or_those_that_it_names_seeds_of(tmp_path):
     content = read_yaml(EXPERIMENTS / "digits-lenet.yaml")
-    content["training"]["budgets"]["quick"]["precisions"] = ["k0", "fp32"]
+    content["training"]["budgets"]["quick"]["seeds"] = {"k0": [0], "fp32": [0, 2]}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     mine = load_experiment("mine", tmp_path)
+    assert [settings().seeds_of(mine, "quick", precision) for precision in ("fp32", "k0", "k1")] == [(0, 2), (0,), ()]
+    assert settings(seeds=[7]).seeds_of(mine, "quick", "fp32") == (7,)
     assert settings().precisions_of(mine, "paper") == ("fp32", "k0", "k1", "k2")
     assert settings().precisions_of(mine, "quick") == ("fp32", "k0")
     assert settings(precisions=["k0", "k2"]).precisions_of(mine, "quick") == ("k0",)

@@ -192,6 +192,20 @@ def test_a_wrong_sweep_is_refused_in_one_line(tmp_path, content, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_sweep_has_the_seeds_of_each_precision(tmp_path):
+    experiment = yaml.safe_load((FOLDER / "digits-lenet.yaml").read_text())
+    experiment["training"]["budgets"]["quick"]["seeds"] = {"fp32": [0, 5], "k1": [3]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(experiment))
+    content = {**SWEEP, "experiments": ["mine"]}
+    del content["seeds"]
+    (tmp_path / "it.yaml").write_text(yaml.safe_dump(content))
+    points = load_sweep("it", tmp_path, tmp_path).expanded(tmp_path)
+    assert {point.precision: point.seeds for point in points} == {"fp32": (0, 5), "k1": (3,)}
+    (tmp_path / "it.yaml").write_text(yaml.safe_dump({**content, "precisions": ["fp32", "k2"]}))
+    with pytest.raises(LosslessError, match="seeds: mine: its quick budget has none at k2; give the sweep its own"):
+        list(load_sweep("it", tmp_path, tmp_path).expanded(tmp_path))
+
+
 def test_two_points_that_are_the_same_network_are_refused(tmp_path):
     with pytest.raises(LosslessError, match="is the same as"):
         list(sweep(tmp_path, points=[{"width": 1}, {"network": "20C5-P2-50C5-P2-500"}]).expanded(FOLDER))

@@ -180,8 +180,8 @@ def main(experiments, budget, precisions, seeds, side_by_side, threads, device, 
     networks = [
         Network(name, budget, precision, seed)
         for name, experiment in read.items()
-        for seed in seeds or experiment.seeds(budget)
         for precision in precisions
+        for seed in seeds or experiment.seeds(budget, precision)
     ]
     for dataset in {experiment.dataset for experiment in read.values()}:
         local = os.environ.get(LOCAL)

@@ -4,7 +4,7 @@ NEURON_TABLE = "results/{budget}/{experiment}/tables/negative_spikes"
 
 def neuron_logs(wildcards):
     """Comparisons of neurons for all spiking runs that are asked for."""
-    return expand(NEURONS, precision=spiking_precisions(wildcards), seed=seeds(wildcards), **wildcards)
+    return of_runs(NEURONS, wildcards, spiking_precisions)
 
 
 def negative_spikes(budget, experiment):

@@ -3,7 +3,7 @@ NOISE = LOGS + "/noise.csv"
 
 def noise_logs(wildcards):
     """Tests under noise of all runs that are asked for."""
-    return expand(NOISE, precision=precisions(wildcards), seed=seeds(wildcards), **wildcards)
+    return of_runs(NOISE, wildcards)
 
 
 rule noise:

@@ -109,8 +109,17 @@ def spiking_precisions(wildcards):
     return [precision for precision in precisions(wildcards) if precision != "fp32"]
 
 
-def seeds(wildcards):
-    return settings.seeds_of(experiment(wildcards), wildcards["budget"])
+def seeds(precision, wildcards):
+    return settings.seeds_of(experiment(wildcards), wildcards["budget"], precision)
+
+
+def of_runs(path, wildcards, chosen=precisions):
+    """`path` of all runs that are asked for, of one experiment at one budget, at the `chosen` precisions."""
+    return [
+        file
+        for precision in chosen(wildcards)
+        for file in expand(path, precision=precision, seed=seeds(precision, wildcards), **wildcards)
+    ]
 
 
 def dataset(wildcards):
@@ -138,7 +147,7 @@ def measures(wildcards):
     return [
         f"{folder}/{name}"
         for precision in precisions(wildcards)
-        for folder in expand(LOGS, precision=precision, seed=seeds(wildcards), **wildcards)
+        for folder in expand(LOGS, precision=precision, seed=seeds(precision, wildcards), **wildcards)
         for name in run_logs(precision)
     ]
 
@@ -146,31 +155,39 @@ def measures(wildcards):
 def histories(wildcards):
     """The training histories of all runs that are asked for; none where a variant is not trained anew."""
     name, budget = wildcards["experiment"], wildcards["budget"]
-    anew = [precision for precision in precisions(wildcards) if trained_as(name, budget, precision) == name]
-    return expand(LOGS + "/history.csv", precision=anew, seed=seeds(wildcards), **wildcards)
+
+    def anew(wildcards):
+        return [precision for precision in precisions(wildcards) if trained_as(name, budget, precision) == name]
+
+    return of_runs(LOGS + "/history.csv", wildcards, anew)
 
 
 def of_first_seed(path):
-    """An input: `path` of all spiking networks that are asked for, of the first seed."""
+    """An input: `path` of all spiking precisions that are asked for, each of its first seed."""
 
     def of_experiment_and_budget(wildcards):
-        return expand(path, precision=spiking_precisions(wildcards), seed=seeds(wildcards)[0], **wildcards)
+        return [
+            path.format(precision=precision, seed=seeds(precision, wildcards)[0], **wildcards)
+            for precision in spiking_precisions(wildcards)
+        ]
 
     return of_experiment_and_budget
 
 
 def run_folders(wildcards):
-    return expand(LOGS, precision=precisions(wildcards), seed=seeds(wildcards), **wildcards)
+    return of_runs(LOGS, wildcards)
 
 
 def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
-    runs = {**place, "seed": seeds(place)}
+    trainings = [
+        (precision, {**place, "precision": precision, "seed": seeds(precision, place)}) for precision in precisions(place)
+    ]
     return [
-        *[path for precision in precisions(place) for path in trained_at(precision, runs)],
-        *expand(SPIKING, precision=spiking_precisions(place), **runs),
-        *[path for precision in precisions(place) for path in trained_at(precision, runs, LOGS + "/history.csv")],
+        *[path for precision, runs in trainings for path in trained_at(precision, runs)],
+        *of_runs(SPIKING, place, spiking_precisions),
+        *[path for precision, runs in trainings for path in trained_at(precision, runs, LOGS + "/history.csv")],
         *measures(place),
         *figures_and_tables(place),
     ]

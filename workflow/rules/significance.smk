@@ -6,7 +6,7 @@ SIGNIFICANCE = "results/{budget}/{experiment}/tables/significance"
 
 def predictions(wildcards):
     """What all networks that are asked for take the test images for."""
-    return expand(PREDICTIONS, precision=precisions(wildcards), seed=seeds(wildcards), **wildcards)
+    return of_runs(PREDICTIONS, wildcards)
 
 
 rule predict:

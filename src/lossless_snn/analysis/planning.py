@@ -67,30 +67,32 @@ def plan(
     for name in experiments:
         experiment = load_experiment(name)
         experiment.recipe(budget, "fp32")  # if there is no such budget, it says so
-        runs, there = len(seeds or experiment.seeds(budget)), experiment.precisions(budget, precisions)
+        there = experiment.precisions(budget, precisions)
+        runs = [precision for precision in there for _ in seeds or experiment.seeds(budget, precision)]
         for step in STEPS:
-            rows.append(_row(costs, name, experiment, budget, there, runs, step, measured))
+            rows.append(_row(costs, name, experiment, budget, runs, step, measured))
     return [row for row in rows if row.jobs]
 
 
-def _row(costs, name, experiment, budget, precisions, runs, step, measured) -> Row:
-    spiking = [precision for precision in precisions if precision != "fp32"]
-    of_step = spiking if step in ("convert", "simulate") else precisions
+def _row(costs, name, experiment, budget, runs, step, measured) -> Row:
+    """The row of a step; `runs` are the precisions of all of them, each as often as it has seeds."""
+    spiking = [precision for precision in runs if precision != "fp32"]
+    of_step = spiking if step in ("convert", "simulate") else runs
     if step == "draw":
-        of_step, runs = ["fp32"], _DRAWN
+        of_step = ["fp32"] * _DRAWN
     estimates = [costs.estimate(step, name, budget, precision) for precision in of_step]
     seconds, memory = [each.seconds for each in estimates], [each.memory for each in estimates]
     attempts = [] if step == "draw" else measured(budget, name, step)
     if attempts:
         seconds = [mean(attempt["processor_seconds"] for attempt in attempts)] * len(of_step)
         memory = [max(attempt["memory"] for attempt in attempts)]
-    disk = sum(_megabytes(experiment, budget, step) for _ in of_step) * runs
+    disk = sum(_megabytes(experiment, budget, step) for _ in of_step)
     return Row(
         name,
         budget,
         step,
-        runs * len(of_step),
-        runs * sum(seconds) / 3600,
+        len(of_step),
+        sum(seconds) / 3600,
         max(seconds, default=0) / 3600,
         max(memory, default=0),
         disk,

@@ -54,14 +54,13 @@ class FineTuning(Strict):
 class Budget(Strict):
     """How long to train; and what differs from the experiment's recipe.
 
-    `seeds` are trained one by one. Of the precisions that are asked for there are those in `precisions`, or all.
+    `seeds` are those of all precisions, or of each that there is.
     `steps` are the time steps to simulate; the first `train_images` are trained on, the first `test_images` tested on.
     The fields from `augmentation` on are for recipes of our own, see `Recipe`; what is not given is as published.
     """
 
     phases: Phases
-    seeds: Distinct[Seed] = (0,)
-    precisions: Distinct[Precision] | None = None
+    seeds: Distinct[Seed] | Annotated[dict[Precision, Distinct[Seed]], Field(min_length=1)] = (0,)
     batch_size: Count | None = None
     train_images: Count | None = None
     test_images: Count | None = None
@@ -222,14 +221,14 @@ class Experiment(Strict):
         """How many images, the first, to test a network on that was trained at `budget`; None for all."""
         return self.training.budgets[budget].test_images if budget in self.training.budgets else None
 
-    def seeds(self, budget: str) -> tuple[int, ...]:
-        """The seeds to train with at `budget`, unless others are asked for."""
-        return self.training.budgets[budget].seeds
+    def seeds(self, budget: str, precision: str) -> tuple[int, ...]:
+        """The seeds to train with at `budget`, unless others are asked for; none where it lacks that precision."""
+        found = self.training.budgets[budget].seeds
+        return found.get(precision, ()) if isinstance(found, dict) else found
 
     def precisions(self, budget: str, asked: Sequence[str]) -> tuple[str, ...]:
         """Those of the precisions that are asked for which there are at `budget`."""
-        own = self.training.budgets[budget].precisions
-        return tuple(precision for precision in asked if own is None or precision in own)
+        return tuple(precision for precision in asked if self.seeds(budget, precision))
 
     def recipe(self, budget: str, precision: str, epochs: int | None = None) -> Recipe:
         """All that decides what training gives at `budget` and `precision`, for `epochs` in place of the budget's.

@@ -104,9 +104,9 @@ class Settings(Strict):
             raise LosslessError(f"precisions: {', '.join(self.precisions)}: none that there is at the {budget} budget")
         return found
 
-    def seeds_of(self, experiment: Experiment, budget: str) -> tuple[int, ...]:
-        """The seeds to run an experiment with at one budget."""
-        return self.seeds or experiment.seeds(budget)
+    def seeds_of(self, experiment: Experiment, budget: str, precision: str) -> tuple[int, ...]:
+        """The seeds to run an experiment with at one budget and precision."""
+        return self.seeds or experiment.seeds(budget, precision)
 
 
 def read_settings(changes: Mapping[str, Any], path: Path = SETTINGS_FILE, folder: Path = EXPERIMENT_FOLDER) -> Settings:

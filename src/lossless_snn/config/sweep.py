@@ -98,8 +98,11 @@ class Sweep(Strict):
             for listed, values in product(self.points, product(*self.grid.values())):
                 changes = {**listed, **dict(zip(self.grid, values, strict=True))}
                 variant = fewest_changes(variant_name(name, changes), self._decides, folder)
-                seeds = self.seeds or load_experiment(variant, folder).seeds(self.budget)
+                experiment = load_experiment(variant, folder)
                 for precision in self.precisions:
+                    if not (seeds := self.seeds or experiment.seeds(self.budget, precision)):
+                        lacking = f"its {self.budget} budget has none at {precision}"
+                        raise LosslessError(f"seeds: {name}: {lacking}; give the sweep its own")
                     settings = {"experiment": name, "precision": precision, **dict.fromkeys(self._keys), **changes}
                     if (variant, precision) in seen:
                         raise LosslessError(f"{settings} is the same as {seen[variant, precision]}")
@@ -111,7 +114,7 @@ class Sweep(Strict):
         if self.budget not in experiment.training.budgets:
             raise LosslessError(f"no budget '{self.budget}' (it has {', '.join(experiment.training.budgets)})")
         simulated = experiment.simulated_steps(self.budget), experiment.simulation.batch_size
-        seeds = experiment.seeds(self.budget)
+        seeds = [experiment.seeds(self.budget, precision) for precision in self.precisions]
         return trainings(experiment, self.budget), simulated, experiment.test_images(self.budget), seeds
 
 
