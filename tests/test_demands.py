@@ -144,6 +144,9 @@ def test_maps_that_no_weights_stand_behind(refused, padding):
     for command in ("convert", "evaluate"):
         line = refused(command, "padded.safetensors", "--out", "x")
         assert re.match(r"padded.safetensors: its network's maps have [\d,]+ values an image; nothing", line)
+    convert(Checkpoint.load("padded.safetensors")).save("padded.snn.safetensors")
+    with pytest.raises(ls.LosslessError, match=r"padded.snn.safetensors: its network's maps have [\d,]+ values"):
+        ls.load("padded.snn.safetensors")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])

@@ -31,6 +31,7 @@ from .files.tensors import tensors_sha256
 from .files.typed import validate
 from .networks.activations import ClippedQuantiser, RoundingQuantiser
 from .networks.graph import Pooling
+from .networks.maps import require_possible_maps
 from .networks.quantiser import MOST_STEPS
 from .simulation import ENGINES, Trace, simulator
 from .simulation.batches import at_rest, joined, of_steps, part_of
@@ -128,9 +129,11 @@ def load(path: str | Path) -> SpikingNetwork:
         The network.
 
     Raises:
-        LosslessError: The file is missing, damaged or altered.
+        LosslessError: The file is missing, damaged or altered, or its maps are larger than those of any network.
     """
-    return SpikingNetwork.load(path)
+    network = SpikingNetwork.load(path)
+    require_possible_maps(network.graph, path)
+    return network
 
 
 def simulate(

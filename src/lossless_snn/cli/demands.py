@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterator
-from math import isfinite, prod
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ _STATES = (".simulation", ".training")
 _MOST = 2**53
 # Bytes: of a network of 130 million parameters; of text, which takes many times its size as objects.
 _LARGEST, _LARGEST_TEXT = 1 << 29, 1 << 26
-# Of all maps of a network together: VGG-16 on images of 224 x 224 has 15 million.
-_MOST_VALUES = 1 << 25
 _TEXT = frozenset({".csv", ".json", ".md", ".txt", ".yaml", ".yml"})
 
 
@@ -110,11 +108,12 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _check_maps(path: Path) -> None:
-    """Of the graph that a file of a network may have: padding makes maps of any size that no weights stand behind."""
+    """Of the graph that a file of a network may have."""
     if path.suffix != ".safetensors":
         return
     from ..files.typed import validate
     from ..networks.graph import Graph
+    from ..networks.maps import require_possible_maps
 
     content = _content(path)
     try:
@@ -122,11 +121,8 @@ def _check_maps(path: Path) -> None:
         graph = validate(Graph, given, path) if isinstance(given, dict) else None
     except (LookupError, TypeError, LosslessError):
         return  # which who reads it will say
-    if graph and (values := sum(prod(graph.shape(index)) for index in range(-1, len(graph.nodes)))) > _MOST_VALUES:
-        raise LosslessError(
-            f"{path}: its network's maps have {values:,} values an image; nothing that runs here has more than "
-            f"{_MOST_VALUES:,}"
-        )
+    if graph:
+        require_possible_maps(graph, path)
 
 
 def _check_environment() -> None:
