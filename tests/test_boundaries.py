@@ -159,11 +159,21 @@ EQUIVALENT = {
     "lossless_snn.config.values.Item, Constant.value becomes 'Itemx'",
     # An item of a list by its number, which no configuration here changes.
     "lossless_snn.config.variants._reached, Constant.value becomes 2",
-    # Of the graph that a factory gives, which no configuration here names.
+    # What a recipe leaves out when it is recorded: defaults of a factory's graph, and an upper bound that is None.
     "lossless_snn.config.experiment.Experiment, Constant.value becomes False",
-    "lossless_snn.config.experiment.Experiment, Constant.value becomes 'networkx'",
+    "lossless_snn.config.experiment.Experiment, Constant.value becomes 1",
+    # A file without keys is refused as what it is, or as nothing.
+    "lossless_snn.config.variants.changed, Return.value becomes None",
     # Words of errors, and which of two checks gives them: the model refuses unknown keys in lists, too.
+    "lossless_snn.config.experiment.Experiment, Constant.value becomes '.fine_tuning.x'",
     "lossless_snn.config.experiment._unlike, Constant.value becomes 'standardised crops of x'",
+    "lossless_snn.config.experiment._unlike, Constant.value becomes ' x x'",
+    "lossless_snn.config.experiment._unlike, Constant.value becomes 'whole images (name its crop)x'",
+    "lossless_snn.config.experiment._unlike, Constant.value becomes 'other brightness or contrastx'",
+    "lossless_snn.config.experiment.load_experiment, Constant.value becomes ', as x'",
+    'lossless_snn.config.variants.changed, Constant.value becomes "\'x"',
+    'lossless_snn.config.variants.changed, Constant.value becomes "\': x"',
+    "lossless_snn.files.keys.validate_keys, Constant.value becomes '.x'",
     "lossless_snn.files.keys._unknown, Constant.value becomes 1",
 }
 
