@@ -25,7 +25,8 @@ def training_curves(results: Results) -> pd.DataFrame:
 
 def _history(run: RunDirectory) -> pd.DataFrame:
     """One run's rows of `training_curves`."""
-    wide = pd.DataFrame([row.model_dump() for row in run.history()])
+    # Without held-out images their columns hold None, which would make objects of all numbers beside it.
+    wide = pd.DataFrame([row.model_dump() for row in run.history()]).astype(float).astype({"epoch": int})
     parts = {
         images: wide[["epoch", f"{column}_loss", f"{column}_accuracy"]].set_axis(["epoch", "loss", "accuracy"], axis=1)
         for images, column in (("training", "train"), ("validation", "validation"))
