@@ -369,6 +369,21 @@ def test_training_curves_of_held_out_and_training_images(results):
         training_curves.draw(results, FigureStyle())
 
 
+def test_training_curves_of_several_seeds_without_held_out_images(results):
+    for run in results.runs:
+        path = run.path / "history.csv"
+        path.write_text(path.read_text().replace(",0.4,0.8", ",,").replace(",0.1,0.96", ",,"))
+    other = results.runs[1].path / "history.csv"
+    other.write_text(other.read_text().replace("0.05,0.99,,", "0.15,0.97,,"))
+    loss, error = training_curves.draw(results, FigureStyle()).axes
+    # FP32, two seeds: means and ranges by hand.
+    assert list(loss.lines[0].get_ydata()) == pytest.approx([0.5, 0.1])
+    assert list(error.lines[0].get_ydata())[1] == pytest.approx(2)
+    band = error.collections[0].get_paths()[0].vertices[:, 1]
+    assert {round(value, 6) for value in band} == {1, 3, 25}
+    assert "training" not in "".join(text.get_text() for text in loss.get_legend().get_texts())
+
+
 def test_negative_spikes_lines(results):
     figure = negative_spikes.draw(results, FigureStyle())
     panels = [axes for axes in figure.axes if axes.get_title()]
