@@ -182,7 +182,8 @@ def artifacts(budget, experiment):
     """All that there is to make for one experiment at one budget."""
     place = {"budget": budget, "experiment": experiment}
     trainings = [
-        (precision, {**place, "precision": precision, "seed": seeds(precision, place)}) for precision in precisions(place)
+        (precision, {**place, "precision": precision, "seed": seeds(precision, place)})
+        for precision in precisions(place)
     ]
     return [
         *[path for precision, runs in trainings for path in trained_at(precision, runs)],
