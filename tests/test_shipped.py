@@ -46,7 +46,7 @@ def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_st
     accepted, jobs = re.match(r"(\d+) of (\d+) jobs accepted; ", summary).groups()
     assert accepted == jobs
     # Trainings of earlier code stand by a probe, and it says so.
-    assert re.search(r" jobs accepted by a probe of 2 epochs of 1000 images, not by identity \(\w+ = \w+\)", summary)
+    assert re.search(r" jobs accepted by a probe of 1 epochs of 1000 images, not by identity \(\w+ = \w+\)", summary)
     assert "Nothing to be done" in to_do(clone)
     for path in (clone / "results").rglob("*"):
         if path.is_file():

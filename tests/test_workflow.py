@@ -100,9 +100,9 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         | jobs("Simulate", "k3")
         | COMPARISONS,
     ),
-    "precisions of the budget's own": (
+    "seeds of some precisions": (
         lambda root: edit(
-            root / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      precisions: [fp32, k1]\n"
+            root / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      seeds: {fp32: [0], k1: [0]}\n"
         ),
         COMPARISONS,
     ),
@@ -181,7 +181,7 @@ def test_a_budget_names_its_seeds_and_the_command_line_names_others(repository):
 
 
 def test_a_budget_without_any_of_the_precisions_that_are_asked_for_is_one_line(repository):
-    edit(repository / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      precisions: [fp32, k1]\n")
+    edit(repository / "config/experiments/tiny.yaml", "    quick:\n", "    quick:\n      seeds: {fp32: [0], k1: [0]}\n")
     run = snakemake(repository, "--dry-run", "--config", "precisions=[k0]")
     assert run.returncode != 0
     assert "snakemake: tiny: precisions: k0: none that there is at the quick budget" in run.stderr
