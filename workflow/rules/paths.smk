@@ -144,12 +144,7 @@ def limit(wildcards):
 
 def measures(wildcards):
     """Logs of all runs that are asked for, of one experiment at one budget."""
-    return [
-        f"{folder}/{name}"
-        for precision in precisions(wildcards)
-        for folder in expand(LOGS, precision=precision, seed=seeds(precision, wildcards), **wildcards)
-        for name in run_logs(precision)
-    ]
+    return [f"{folder}/{name}" for folder in run_folders(wildcards) for name in run_logs(Path(folder).parent.name)]
 
 
 def histories(wildcards):
