@@ -110,7 +110,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@printf '../../../../src\n' > "$$(ls .venv/lib/python3.*/site-packages/_editable_impl_lossless_snn.pth)"
-	@$(BIN)/python -c "from lossless_snn.simulation import events; events.compile_ahead()"
+	@$(BIN)/python -c "from lossless_snn.simulation import compile_ahead; compile_ahead()"
 	@touch $(READY)
 
 # The libraries to compare with, and Brevitas, in an environment of their own.

@@ -20,7 +20,7 @@ from lossless_snn.cli.main import main
 from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.code.namespaces import Package
 from lossless_snn.provenance.code.syntax import MARK
-from lossless_snn.simulation.events.simulator import compile_ahead
+from lossless_snn.simulation import compile_ahead
 
 ROOT = Path(__file__).parents[1]
 ENGINE = PACKAGE / "simulation" / "events"

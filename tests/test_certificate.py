@@ -40,9 +40,8 @@ def certify(snn, pixels, trace):
 
 def part(trace, images):
     arrays = {name: getattr(trace, name)[images] for name in ("predictions", "positive", "negative", "operations")}
-    return replace(
-        trace, **arrays, settled_step=trace.settled_step[images], counts=tuple(c[images] for c in trace.counts)
-    )
+    counts, membranes = (tuple(layer[images] for layer in layers) for layers in (trace.counts, trace.membranes))
+    return replace(trace, **arrays, settled_step=trace.settled_step[images], counts=counts, membranes=membranes)
 
 
 @pytest.mark.parametrize("k", [0, 2, 12])

@@ -17,8 +17,8 @@ from tiny_networks import assert_same_bytes, random_checkpoint, random_pixels, r
 
 import lossless_snn
 from lossless_snn.conversion.convert import convert
-from lossless_snn.simulation import simulator
-from lossless_snn.simulation.events import EventSimulator, compile_ahead, kernel
+from lossless_snn.simulation import compile_ahead, simulator
+from lossless_snn.simulation.events import EventSimulator, kernel
 from lossless_snn.simulation.events.layout import Layout
 
 pytestmark = pytest.mark.usefixtures("tiny_datasets")

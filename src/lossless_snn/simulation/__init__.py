@@ -9,7 +9,7 @@ from ..conversion.spiking_network import SpikingNetwork
 from ..errors import LosslessError
 from .trace import Trace
 
-__all__ = ["ARITHMETICS", "ENGINES", "Simulator", "Trace", "simulator"]
+__all__ = ["ARITHMETICS", "ENGINES", "Simulator", "Trace", "compile_ahead", "simulator"]
 
 ENGINES = ("auto", "event", "dense")
 ARITHMETICS = ("exact", "faithful")
@@ -50,3 +50,12 @@ def simulator(
     from .dense import DenseSimulator  # and torch several
 
     return DenseSimulator(network, threads, device, arithmetic, negative_spikes)
+
+
+def compile_ahead() -> None:
+    """Fill numba's cache, which otherwise the first simulation does."""
+    from . import product_check
+    from .events import kernel
+
+    kernel.compiled()
+    product_check.compile_ahead()

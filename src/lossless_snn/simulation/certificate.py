@@ -1,9 +1,10 @@
 """The lossless claim, checked for every neuron: net spike counts against the ANN's integer activations."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,10 +14,17 @@ from ..networks.geometry import Layer
 from ..networks.graph import IMAGE, Pooling
 from . import Trace
 
+if TYPE_CHECKING:
+    from .product_check import ProductCheck
+
 
 @dataclass
 class Certificate:
-    """Collects comparisons, batch after batch."""
+    """Collects comparisons, batch after batch.
+
+    Where the simulator shows its membranes, most images are proven by a check of products (`product_check`). For the
+    others, and those of other simulators, the ANN is computed, neuron by neuron. Both give the same certificate.
+    """
 
     network: SpikingNetwork
     images: int = 0
@@ -26,24 +34,29 @@ class Certificate:
     predictions_differ: int = 0
     ann_correct: int = 0
     first_offender: str | None = None
+    threads: InitVar[int] = 1
+
+    def __post_init__(self, threads: int) -> None:
+        self._threads = threads
+
+    @cached_property
+    def _check(self) -> "ProductCheck":
+        from .product_check import ProductCheck  # numba takes a second to import
+
+        return ProductCheck(self.network, self._threads)
 
     def add(self, pixels: np.ndarray, labels: np.ndarray, trace: Trace) -> None:
         """Compare a simulated batch with the ANN's activations for the same integer pixels."""
         settled = trace.settled_step >= 0
-        activations = grid_activations(self.network, pixels)
+        proven, predictions = np.zeros(len(pixels), bool), np.empty(len(pixels), np.int64)
+        if trace.membranes is not None:
+            proven, last = self._check.run(pixels, trace)
+        if proven.any():
+            predictions[proven] = _logits(self.network, last[proven]).argmax(axis=1)
         graph = self.network.graph
-        for index, count in zip(graph.spiking, trace.counts, strict=True):
-            differs = next(activations) != count
-            name = f"{index + 1}:{graph.nodes[index].name}"
-            self.mismatches[name] = self.mismatches.get(name, 0) + int(differs.sum())
-            offending = differs & settled[:, None, None, None]
-            self.mismatches_settled += int(offending.sum())
-            if self.first_offender is None and offending.any():
-                image, channel, y, x = np.argwhere(offending)[0]
-                self.first_offender = (
-                    f"image {self.images + image}, layer {name}, channel {channel}, row {y}, column {x}"
-                )
-        predictions = next(activations).argmax(axis=1)
+        self.mismatches = {f"{index + 1}:{graph.nodes[index].name}": 0 for index in graph.spiking} | self.mismatches
+        if (others := np.flatnonzero(~proven)).size:
+            predictions[others] = self._compare(others, pixels[others], settled[others], trace)
         self.ann_correct += int((predictions == labels).sum())
         misled = predictions != trace.predictions[:, -1]
         self.predictions_differ += int(misled.sum())
@@ -51,6 +64,21 @@ class Certificate:
             self.first_offender = f"image {self.images + int((misled & settled).argmax())}, its prediction"
         self.not_settled += int((~settled).sum())
         self.images += len(pixels)
+
+    def _compare(self, images: np.ndarray, pixels: np.ndarray, settled: np.ndarray, trace: Trace) -> np.ndarray:
+        """Compare these images of a batch with the ANN, neuron by neuron, and return its predictions."""
+        activations = grid_activations(self.network, pixels)
+        for name, count in zip(self.mismatches, trace.counts, strict=True):
+            differs = next(activations) != count[images]
+            self.mismatches[name] += int(differs.sum())
+            offending = differs & settled[:, None, None, None]
+            self.mismatches_settled += int(offending.sum())
+            if self.first_offender is None and offending.any():
+                image, channel, y, x = np.argwhere(offending)[0]
+                self.first_offender = (
+                    f"image {self.images + images[image]}, layer {name}, channel {channel}, row {y}, column {x}"
+                )
+        return next(activations).argmax(axis=1)
 
     def summary(self) -> dict[str, Any]:
         """What certificate.json says."""
@@ -89,8 +117,13 @@ def grid_activations(network: SpikingNetwork, pixels: np.ndarray) -> Iterator[np
             maps[index] = _counts(received, network.layer(index), graph.geometry[index])
         if index in graph.spiking:
             yield maps[index]
-    logits = weighted_sums([maps[graph.output.source]], [network.grid_readout], graph.geometry[-1])[:, :, 0, 0]
-    yield logits if network.readout_offset is None else logits.astype(np.int64) + network.readout_offset
+    yield _logits(network, maps[graph.output.source])
+
+
+def _logits(network: SpikingNetwork, received: np.ndarray) -> np.ndarray:
+    """The output layer's sums (N, classes) of what it receives, (N, C, H, W)."""
+    logits = weighted_sums([received], [network.grid_readout], network.graph.geometry[-1])[:, :, 0, 0]
+    return logits if network.readout_offset is None else logits.astype(np.int64) + network.readout_offset
 
 
 def _counts(received: list[np.ndarray], spiking: SpikingLayer, layers: tuple[Layer, ...]) -> np.ndarray:

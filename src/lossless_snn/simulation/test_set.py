@@ -95,7 +95,7 @@ def simulate_test_set(
     """
     if checkpoint is not None:
         check_conversion(network, checkpoint, source)
-    metrics, certificate = Metrics(), Certificate(network)
+    metrics, certificate = Metrics(), Certificate(network, threads=threads)
     run = simulator(network, engine, threads, device, arithmetic).run
     identity = {"network": network.sha256, "images": content_sha256(images), "steps": steps, "batch_size": batch_size}
     progress = State(state if arithmetic == "exact" else None, {**identity, "code": code})

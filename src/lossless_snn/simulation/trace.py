@@ -16,6 +16,8 @@ class Trace:
         operations: (N, T) int64, synaptic operations that the spikes at step t cause.
         settled_step: (N,) int64, steps until no neuron spikes any more; -1 if some still can after T.
         counts: for each spiking layer the net spike counts after T steps, (N, C, H, W) int32.
+        membranes: for each spiking layer V - offset after T steps, (N, C, H, W) int64, 0 for units of max pooling;
+            None where membranes are no integers.
     """
 
     predictions: np.ndarray
@@ -24,3 +26,4 @@ class Trace:
     operations: np.ndarray
     settled_step: np.ndarray
     counts: tuple[np.ndarray, ...]
+    membranes: tuple[np.ndarray, ...] | None = None

@@ -10,6 +10,6 @@ threads    the same loop on several threads
 simulator  the engine: layout in, trace out
 """
 
-from .simulator import EventSimulator, compile_ahead
+from .simulator import EventSimulator
 
-__all__ = ["EventSimulator", "compile_ahead"]
+__all__ = ["EventSimulator"]

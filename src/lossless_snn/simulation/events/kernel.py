@@ -85,6 +85,7 @@ class Recording(NamedTuple):
         predictions, positive, negative, operations: (N, T) int64, see `Trace`.
         settled_step: (N,) int64, see `Trace`.
         net_counts: (N, neurons) int32, net spike counts after T steps, layer by layer, (H, W, channels).
+        membranes: (N, neurons) int64, V - offset after T steps, likewise; 0 for units of max pooling.
     """
 
     predictions: np.ndarray
@@ -93,11 +94,13 @@ class Recording(NamedTuple):
     operations: np.ndarray
     settled_step: np.ndarray
     net_counts: np.ndarray
+    membranes: np.ndarray
 
     @classmethod
     def zeros(cls, images: int, steps: int, neurons: int) -> "Recording":
         by_step = (np.zeros((images, steps), dtype=np.int64) for _ in range(4))
-        return cls(*by_step, np.zeros(images, dtype=np.int64), np.zeros((images, neurons), dtype=np.int32))
+        by_neuron = (np.zeros((images, neurons), dtype) for dtype in (np.int32, np.int64))
+        return cls(*by_step, np.zeros(images, dtype=np.int64), *by_neuron)
 
 
 def simulate(
@@ -115,7 +118,7 @@ def compiled() -> Callable[..., None]:
 
 
 def compile_loop(loop: Callable[..., None], *arguments: object) -> Callable[..., None]:
-    """`loop`, compiled to run without the interpreter's lock, after a call with `arguments` for their types.
+    """`loop`, compiled to run without the interpreter's lock, after a call with `arguments`, for their types alone.
 
     numba's cache spares some ten seconds of compiling, and is not needed. Where it has no folder to write to, where
     the disk is full, where what lies in it cannot be read, the loop is compiled for this process alone.
@@ -126,6 +129,8 @@ def compile_loop(loop: Callable[..., None], *arguments: object) -> Callable[...,
     except Exception:  # whatever a damaged cache raises; an error in the loop is raised once more below
         compiled_loop = njit(nogil=True)(loop)
         compiled_loop(*arguments)
+    # An array that happens to be contiguous is no other type, to compile for.
+    compiled_loop.disable_compile()
     return compiled_loop
 
 
@@ -143,14 +148,15 @@ def _simulate_image(image, pixels, layout, negative_spikes, recording):
         if node.kind == SUM_POOLING:
             spikes, largest = _sum_pooling(index, lists, peaks, layout)
         else:
-            net_count = recording.net_counts[image, node.neurons_start : node.neurons_start + node.neurons]
+            neurons = slice(node.neurons_start, node.neurons_start + node.neurons)
+            net_count, membrane = recording.net_counts[image, neurons], recording.membranes[image, neurons]
             if node.kind == MAX_POOLING:
                 spikes, largest, rests = _max_pooling(index, lists, layout, net_count)
             elif node.from_image:
-                spikes, largest, rests = _first_layer(index, injected, layout, steps, net_count)
+                spikes, largest, rests = _first_layer(index, injected, layout, steps, membrane, net_count)
             else:
                 spikes, largest, rests = _hidden_layer(
-                    index, injected, lists, peaks, layout, steps, negative_spikes, net_count
+                    index, injected, lists, peaks, layout, steps, negative_spikes, membrane, net_count
                 )
             at_rest = at_rest and rests
             fan_outs = layout.fan_outs[node.fan_outs_start :]
@@ -295,7 +301,7 @@ def _reset(membrane, offset):
 
 
 @njit
-def _first_layer(index, injected, layout, steps, net_count):
+def _first_layer(index, injected, layout, steps, membrane, net_count):
     """A layer that receives from the image alone: its spikes, the largest net count by channel, and whether it rests.
 
     The image is injected once, so that the membranes never change: a neuron that is due n = m // theta spikes
@@ -303,7 +309,6 @@ def _first_layer(index, injected, layout, steps, net_count):
     """
     threshold, offset = _constants(layout, index)
     upper_stop = layout.nodes[index].upper_stop
-    membrane = np.empty(net_count.size, dtype=np.int64)
     _reset(membrane, offset)
     for number in range(layout.nodes[index].inputs):
         _receive(membrane, _synapses(layout, index, number), injected, 0)
@@ -390,7 +395,7 @@ def _grown(spikes, used, more):
 
 
 @njit
-def _hidden_layer(index, injected, lists, peaks, layout, steps, negative_spikes, net_count):
+def _hidden_layer(index, injected, lists, peaks, layout, steps, negative_spikes, membrane, net_count):
     """A layer that receives spikes: its own, the largest net count by channel, and whether it is at rest after them.
 
     `lists` are the spikes of the nodes before it, and `peaks` their largest counts by channel, the image's first.
@@ -401,9 +406,11 @@ def _hidden_layer(index, injected, lists, peaks, layout, steps, negative_spikes,
     if _largest_membrane(index, peaks, layout, threshold, offset) < 2.0**31:
         narrow = np.empty(net_count.size, dtype=np.int32)
         limits = threshold.astype(np.int32), np.minimum(stop, 2**31 - 1).astype(np.int32)
-        return _spikes(narrow, index, injected, lists, layout, steps, limits, offset, negative_spikes, net_count)
-    wide = np.empty(net_count.size, dtype=np.int64)
-    return _spikes(wide, index, injected, lists, layout, steps, (threshold, stop), offset, negative_spikes, net_count)
+        found = _spikes(narrow, index, injected, lists, layout, steps, limits, offset, negative_spikes, net_count)
+        membrane[:] = narrow
+        return found
+    limits = threshold, stop
+    return _spikes(membrane, index, injected, lists, layout, steps, limits, offset, negative_spikes, net_count)
 
 
 @njit

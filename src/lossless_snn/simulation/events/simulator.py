@@ -33,18 +33,13 @@ class EventSimulator:
         channels_last = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), dtype=np.int32).reshape(images, -1)
         recording = Recording.zeros(images, steps, sum(map(prod, self._shapes)))
         in_parts(self._threads, images, self._simulate, channels_last, self._layout, self._negative_spikes, recording)
-        *by_step, settled_step, net_counts = recording
-        return Trace(*by_step, settled_step, self._by_layer(net_counts))
+        *by_step, settled_step, net_counts, membranes = recording
+        return Trace(*by_step, settled_step, self._by_layer(net_counts), self._by_layer(membranes))
 
-    def _by_layer(self, net_counts: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Counts (N, neurons), channels last within a layer, as one (N, C, H, W) a layer."""
-        split = np.split(net_counts, np.cumsum([prod(shape) for shape in self._shapes])[:-1], axis=1)
+    def _by_layer(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Values (N, neurons), channels last within a layer, as one (N, C, H, W) a layer."""
+        split = np.split(values, np.cumsum([prod(shape) for shape in self._shapes])[:-1], axis=1)
         return tuple(
             part.reshape(len(part), height, width, channels).transpose(0, 3, 1, 2)
             for part, (channels, height, width) in zip(split, self._shapes, strict=True)
         )
-
-
-def compile_ahead() -> None:
-    """Fill numba's cache, which otherwise the first simulation does."""
-    compiled()
