@@ -1,4 +1,4 @@
-"""Equivalence by evidence: probes of a real training by other code, and what is accepted through them."""
+"""Equivalence by evidence: probes of real jobs by other code, and what is accepted through them."""
 
 import json
 import shutil
@@ -10,13 +10,17 @@ import pytest
 from lossless_snn.config.parameters import training_recipe
 from lossless_snn.config.values import BudgetName
 from lossless_snn.errors import LosslessError
+from lossless_snn.files.atomic import write_json
+from lossless_snn.files.digests import sha256
 from lossless_snn.files.typed import read_yaml
 from lossless_snn.provenance.code.entries import code_in
 from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
 from lossless_snn.provenance.jobs import Job
-from lossless_snn.provenance.probe import experiment_file, probe_command
+from lossless_snn.provenance.probes.simulations import simulation_command
+from lossless_snn.provenance.probes.trainings import experiment_file, training_command
 from lossless_snn.provenance.records import Records, recorded_job, write_record
+from lossless_snn.provenance.sources import present_code
 from lossless_snn.provenance.verdicts import Contents, by_probe, judge
 
 ROOT = Path(__file__).parents[1]
@@ -45,14 +49,14 @@ def made_by(folder: Path, old: str, new: str) -> Job:
     )
 
 
-def archived(folder: Path, old: str, new: str) -> str:
+def archived(folder: Path, old: str, new: str, module: str = "training/adam.py", command: str = COMMAND) -> str:
     """The fingerprint of this code with one line changed, whose sources are archived."""
     sources = folder / "elsewhere"
     shutil.copytree(PACKAGE, sources / "src" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    path = sources / "src" / PACKAGE.name / "training" / "adam.py"
+    path = sources / "src" / PACKAGE.name / module
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    code = code_in(sources, COMMAND)
+    code = code_in(sources, command)
     archive = folder / "results/sources" / f"{code}.tar.xz"
     archive.parent.mkdir(parents=True)
     with tarfile.open(archive, "w:xz") as content:
@@ -121,7 +125,10 @@ def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(
     command = words.format("k1", end, history) + f" --initial {start}"
     recorded(code, "tuned", "k1", command, {end, history}, (start,))
     said = command_line("equivalent", end, "--epochs", "1")
-    assert "results/quick/tuned/fp32.safetensors, which it started from, is not here, and no record tells" in said
+    assert (
+        "results/quick/tuned/fp32.safetensors, which it started from, has to be made for the probe, and no record tells"
+        in said
+    )
     recorded(code, "tuned", "fp32", words.format("fp32", start, f"{start}.csv"), {start, f"{start}.csv"})
     said = command_line("equivalent", end, "--epochs", "1")
     if differs:
@@ -132,6 +139,180 @@ def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(
         assert equivalence.wildcards["precision"] == "k1"
         (before,) = equivalence.probe.model_dump()["from"]
         assert before.startswith("lossless-snn train tuned --precision fp32 ")
+
+
+SPIKING = RUN.format("checkpoints") + ".snn.safetensors"
+LOGS = RUN.format("logs")
+CONVERT = f"lossless-snn convert {CHECKPOINT} --out {SPIKING}"
+# Not the engine that is compiled anew for every folder of sources.
+OPTIONS = "--steps 60 --batch-size 32 --engine dense"
+SIMULATE = f"lossless-snn simulate {SPIKING} --against {CHECKPOINT} --logs {LOGS} {OPTIONS} --threads 1"
+EQUIVALENCES = Path("results/quick/tiny/equivalences.json")
+SUM, SAME, DOUBLE = (
+    "(positive + negative).cumsum()",
+    "(negative + positive).cumsum()",
+    "(2 * (positive + negative)).cumsum()",
+)
+
+
+def simulated(folder: Path, command_line, trained: Path, new: str) -> Job:
+    """The job of a simulation that is recorded as made by this code with spikes added up so, with all it took."""
+    Path(CHECKPOINT).parent.mkdir(parents=True)
+    shutil.copyfile(trained, CHECKPOINT)
+    for command in (CONVERT, SIMULATE):
+        assert command_line(*command.split()[1:]) == 0
+    history = Path(LOGS, "history.csv")
+    history.touch()
+    code = archived(folder, SUM, new, "simulation/metrics.py", SIMULATE)
+    recipe = {"recipe": training_recipe("tiny", "quick", "k1")}
+    files = sorted(str(path) for path in Path(LOGS).iterdir() if path != history)
+    made("train", COMMAND, recipe, present_code(COMMAND), [], [CHECKPOINT, str(history)])
+    made("convert", CONVERT, {}, present_code(CONVERT), [CHECKPOINT], [SPIKING])
+    return made("simulate", SIMULATE, {"options": OPTIONS}, code, [CHECKPOINT, SPIKING], files)
+
+
+def made(rule: str, command: str, params: dict, code: str, inputs: list[str], outputs: list[str]) -> Job:
+    """The job of a command that ran, now recorded as made by this code."""
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
+    described = [
+        {path: {"sha256": sha256(path), "size": Path(path).stat().st_size} for path in paths}
+        for paths in (inputs, outputs)
+    ]
+    record = {"rule": rule, "wildcards": wildcards, "params": {**params, "dataset": {}}, "command": command}
+    record |= {"code": code, "inputs": described[0], "outputs": described[1], "threads": 1, "versions": {}}
+    job = recorded_job(record)
+    write_record(job.place, record)
+    return job
+
+
+def test_code_that_simulates_the_same_is_equivalent_and_verification_says_by_what(
+    folder, command_line, trained, capsys
+):
+    job = simulated(folder, command_line, trained, SAME)
+    recorded = Records()[job.place]["code"]
+    assert judge([job], Contents(), Records(), Equivalences())[0].reasons == [
+        f"made by other code ({recorded}, now {job.code})"
+    ]
+    capsys.readouterr()
+    assert command_line("equivalent", f"{LOGS}/snn.json", "--images", "40") == 0
+    assert f"the same bytes in a probe of 40 images; {EQUIVALENCES} has the 6 digests" in capsys.readouterr().out
+    (equivalence,) = read_equivalences(EQUIVALENCES)
+    assert (equivalence.rule, equivalence.codes) == ("simulate", (recorded, job.code))
+    assert equivalence.digests.keys() == {Path(path).name for path in job.outputs}
+    probe = equivalence.probe.model_dump()
+    assert (probe["network"], probe["epochs"], probe["images"], probe["threads"]) == ("recorded", None, 40, 1)
+    assert probe["command"] == SIMULATE.replace(LOGS, "logs") + " --limit 40"
+    assert "from" not in probe
+    said = f"1 jobs accepted by a probe of 40 images, not by identity ({recorded} = {job.code})"
+    verdicts = judge([job], Contents(), Records(), Equivalences())
+    assert verdicts[0].accepted
+    assert by_probe(verdicts) == [said]
+    command_line("verify")
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert "made by other code" not in shown
+    command_line("verify", "--strict")
+    assert "made by other code" in capsys.readouterr().out
+    digests = equivalence.digests
+    assert command_line("equivalent", f"{LOGS}/snn.json") == 0
+    (equivalence,) = read_equivalences(EQUIVALENCES)
+    # The recorded network on all images: what is recorded.
+    assert equivalence.digests == {
+        Path(path).name: entry["sha256"] for path, entry in Records()[job.place]["outputs"].items()
+    }
+    assert equivalence.digests != digests
+    assert str(Equivalences().chain(job, recorded)).startswith("by a probe of all images, not by identity")
+
+
+def test_code_that_simulates_otherwise_is_refused_by_the_files_that_differ(folder, command_line, trained):
+    simulated(folder, command_line, trained, DOUBLE)
+    message = command_line("equivalent", f"{LOGS}/certificate.json", "--images", "40")
+    assert "simulate-k1-seed0: not equivalent: after 40 images by the code of results/sources/" in message
+    assert message.endswith("the present code snn.json, spike_num.txt differ; the present code has to simulate it anew")
+    assert not EQUIVALENCES.exists()
+
+
+@pytest.mark.parametrize(("new", "differs"), [(SAME, ""), (DOUBLE, "not equivalent: after 100 images")])
+def test_a_network_to_simulate_that_is_not_here_is_trained_and_converted(
+    folder, command_line, trained, capsys, new, differs
+):
+    job = simulated(folder, command_line, trained, new)
+    Path(SPIKING).unlink()
+    Path(CHECKPOINT).unlink()
+    said = command_line("equivalent", f"{LOGS}/snn.json", "--epochs", "1", "--images", "100")
+    if differs:
+        assert differs in said
+        return
+    assert said == 0
+    (equivalence,) = read_equivalences(EQUIVALENCES)
+    probe = equivalence.probe.model_dump()
+    assert (probe["network"], probe["epochs"], probe["images"]) == ("made for the probe", None, 100)
+    assert probe["from"] == [training_command({"command": COMMAND}, 1), CONVERT]
+    assert not Path(CHECKPOINT).exists()
+    assert "by a probe of 100 images, not by" in str(Equivalences().chain(job, Records()[job.place]["code"]))
+    # Of the recorded checkpoint, conversion alone makes the network.
+    shutil.copyfile(trained, CHECKPOINT)
+    assert command_line("equivalent", f"{LOGS}/snn.json", "--images", "100") == 0
+    (converted,) = read_equivalences(EQUIVALENCES)
+    assert converted.probe.model_dump()["from"] == [CONVERT]
+    assert converted.digests != equivalence.digests
+
+
+@pytest.mark.parametrize("path", [SPIKING, CHECKPOINT])
+@pytest.mark.parametrize("other", [SPIKING, CHECKPOINT])
+def test_another_network_than_the_recorded_one_is_not_probed(folder, command_line, trained, path, other):
+    simulated(folder, command_line, trained, SAME)
+    for name in {SPIKING, CHECKPOINT} - {path, other}:
+        Path(name).unlink()  # what is left is looked at still
+    Path(path).write_bytes(Path(path).read_bytes() + b" ")
+    assert command_line("equivalent", f"{LOGS}/snn.json").endswith(
+        f"{path}: not the network that the recorded job started from; restore it"
+    )
+    assert not EQUIVALENCES.exists()
+
+
+def test_what_no_probe_can_be_made_of_is_refused(folder, command_line, trained):
+    job = simulated(folder, command_line, trained, SAME)
+    message = command_line("equivalent", SPIKING)
+    assert message.endswith("neither training nor simulation; what else there is, is made again in minutes")
+    assert "images are more than the 500 of the test set" in command_line(
+        "equivalent", f"{LOGS}/snn.json", "--images", "501"
+    )
+    Path(SPIKING).unlink()
+    write_record(recorded_job(Records().made(SPIKING)[1]).place, None)
+    message = command_line("equivalent", f"{LOGS}/snn.json")
+    assert message.endswith(
+        f"{job.place}: {SPIKING}, which it started from, has to be made for the probe, "
+        "and no record tells how to convert it; restore it"
+    )
+    assert not EQUIVALENCES.exists()
+
+
+def test_the_probe_simulates_so_many_images_by_the_recorded_command():
+    limited = f"lossless-snn simulate a.snn --limit 500 --logs {LOGS} --threads 2"
+    assert simulation_command({"command": limited}, None) == limited.replace(LOGS, "logs")
+    assert simulation_command({"command": limited}, 20) == (
+        "lossless-snn simulate a.snn --logs logs --threads 2 --limit 20"
+    )
+
+
+def test_equivalences_of_trainings_stay_as_they_are_beside_those_of_simulations(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for shipped in sorted((ROOT / "results").glob("*/*/equivalences.json")):
+        path = shipped.relative_to(ROOT)
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(shipped, path)
+        _, budget, experiment, _ = path.parts
+        wildcards = {"budget": budget, "experiment": experiment, "precision": "none"}
+        content = {"rule": "simulate", "wildcards": wildcards, "params": {}, "codes": (A, B)}
+        added = Equivalence(**content, probe={"images": 100}, digests={"snn.json": "1" * 64})
+        write_equivalence(Job.described("simulate", wildcards, {}, B, [], []), added)
+        before, after = (json.loads(file.read_text(encoding="utf-8")) for file in (shipped, path))
+        (own,) = [one for one in after["equivalences"] if one not in before["equivalences"]]
+        assert own["probe"] == {"images": 100}
+        after["equivalences"].remove(own)
+        write_json(path, after)
+        assert path.read_bytes() == shipped.read_bytes()
 
 
 def job(code: str, seed: str = "0", recipe: str = "published", precision: str = "k1") -> Job:
@@ -160,7 +341,7 @@ def chained(tmp_path, monkeypatch) -> None:
 def test_a_probe_may_train_on_fewer_images(folder, command_line, capsys):
     job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
     assert command_line("equivalent", CHECKPOINT, "--epochs", "1", "--images", "200") == 0
-    assert "the same history in 1 epochs of 200 images" in capsys.readouterr().out
+    assert "the same bytes in a probe of 1 epochs of 200 images" in capsys.readouterr().out
     assert str(Equivalences().chain(job, Records()[job.place]["code"])).startswith(
         "by a probe of 1 epochs of 200 images,"
     )
@@ -239,7 +420,7 @@ def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path
 
 
 def test_the_probe_runs_the_recorded_command_with_files_of_its_own():
-    assert probe_command({"command": COMMAND}, 3) == (
+    assert training_command({"command": COMMAND}, 3) == (
         "lossless-snn train tiny --precision k1 --seed 0 --budget quick --out probe.safetensors --history history.csv"
         " --threads 1 --device cpu --epochs 3"
     )
@@ -250,6 +431,7 @@ def test_the_probe_runs_the_recorded_command_with_files_of_its_own():
     ("key", "value"),
     [
         ("probe", {"images": 5}),
+        ("rule", "simulate"),
         *(("probe", {"epochs": epochs}) for epochs in ("two", 0, -1, 1e99, True, None, 10**30)),
         *(("probe", {"epochs": 2, "images": images}) for images in ([1], 0, "all", 1.5)),
         ("codes", [A, A]),

@@ -1,7 +1,7 @@
 """Equivalences: that two versions of the code gave the same bytes on a probe of a job.
 
 Results of hours need not be made again because of an edit that changes the code and not what it gives. That it does not
-is shown, not assumed: by a probe (`probe`), which is written down here. What is accepted through one says so.
+is shown, not assumed: by a probe (`probes`), which is written down here. What is accepted through one says so.
 One file an experiment and budget, in git.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from ..errors import LosslessError
 from ..files.atomic import write_json
@@ -23,6 +23,8 @@ from .jobs import Job
 
 FORMAT = 1
 MOST_EPOCHS = 10**6
+TRAIN, SIMULATE = "train", "simulate"
+"""The rules that take long, and that have probes therefore."""
 Code = Annotated[str, Field(pattern=f"^[0-9a-f]{{{DIGITS}}}$")]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 # What a probe of one seed shows, it shows of all: seeds draw other numbers, by the same code.
@@ -30,12 +32,22 @@ _SEED = "seed"
 
 
 class Probe(BaseModel):
-    """How far a probe went, and how it was run."""
+    """How far a probe went, and how it was run.
+
+    Attributes:
+        epochs: How many were trained and compared; None of a simulation, which trains nothing that is compared.
+        images: How many were trained on or simulated; None if all.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
     images: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def extent(self) -> "Extent":
+        """How far the probe went."""
+        return Extent(self.epochs or math.inf, self.images or math.inf)
 
 
 class Equivalence(BaseModel):
@@ -46,8 +58,8 @@ class Equivalence(BaseModel):
         wildcards: What the job is for, without its seed, which is not of its subject.
         params: The job's.
         codes: Both fingerprints, the recorded one first.
-        probe: How many epochs, of how many images if not of all, the command, and how it was run.
-        digests: SHA-256 of what both gave: of each tensor, and of the history.
+        probe: How many epochs of a training, of how many images if not of all, the command, and how it was run.
+        digests: SHA-256 of what both gave: of each tensor and of the history, or of each file of a simulation.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,19 +78,24 @@ class Equivalence(BaseModel):
             raise ValueError("one version, twice")
         return codes
 
+    @field_validator("probe")
+    @classmethod
+    def _has_epochs_if_trained(cls, probe: Probe, info: ValidationInfo) -> Probe:
+        if (probe.epochs is not None) != (info.data.get("rule") == TRAIN):
+            raise ValueError("epochs belong to trainings, and to nothing else")
+        return probe
+
     def is_of(self, job: Job) -> bool:
         """Whether the probe was one of this job, or of the same job with another seed."""
         return (self.rule, self.wildcards, self.params) == (job.rule, subject(job), job.params)
 
-    @property
-    def extent(self) -> "Extent":
-        """How far the probe went."""
-        return Extent(self.probe.epochs, self.probe.images or math.inf)
-
 
 @dataclass(frozen=True)
 class Extent:
-    """How far a probe went: epochs, and images of each, infinitely many where all were trained on."""
+    """How far a probe went: epochs, and images of each; infinitely many where all were taken.
+
+    A simulation is not bounded by epochs: what bounds its probe are images.
+    """
 
     epochs: float = math.inf
     images: float = math.inf
@@ -88,7 +105,8 @@ class Extent:
         return Extent(min(self.epochs, other.epochs), min(self.images, other.images))
 
     def __str__(self) -> str:
-        return f"{self.epochs} epochs" + ("" if self.images == math.inf else f" of {self.images} images")
+        bounds = ((self.epochs, "epochs"), (self.images, "images"))
+        return " of ".join(f"{count} {name}" for count, name in bounds if count != math.inf) or "all images"
 
 
 @dataclass(frozen=True)
@@ -129,7 +147,7 @@ class Equivalences:
             for equivalence in known:
                 if last in equivalence.codes:
                     (other,) = {*equivalence.codes} - {last}
-                    waiting.append(Chain((*chain.codes, other), chain.extent.least(equivalence.extent)))
+                    waiting.append(Chain((*chain.codes, other), chain.extent.least(equivalence.probe.extent)))
         return reached.get(job.code)
 
 

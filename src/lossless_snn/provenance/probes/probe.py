@@ -1,0 +1,78 @@
+"""A probe of a recorded job, by the archived sources and by the present ones, and the equivalence that it shows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ...errors import LosslessError
+from ..code.fingerprint import PACKAGE
+from ..equivalence import SIMULATE, TRAIN, Equivalence, Probe, subject, write_equivalence
+from ..jobs import Place
+from ..recording import compared_versions
+from ..records import recorded_job
+from ..sources import present_code, require_own_folder, unpack_sources
+from .simulations import simulation
+from .trainings import training
+
+
+def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
+    """Run a part of a recorded job by its sources and by the present ones, and write what that shows.
+
+    A network that a training started from and that is not here is trained by both as well, for as many epochs. One
+    that was simulated and is not here is trained and converted by the present code, for both.
+
+    Args:
+        place: Where the record is.
+        record: The record of a training or of a simulation.
+        epochs: How many epochs to train, where something is trained.
+        images: On how many images to train, and how many to simulate; None for as many as the recorded jobs.
+
+    Returns:
+        The file that the equivalence was written to, and the equivalence.
+
+    Raises:
+        LosslessError: The record is of something else, its sources, data or network cannot be had, one of the two
+            fails, or what they give differs in a single byte; or this process runs another folder's code.
+    """
+    require_own_folder()
+    job = recorded_job(record)
+    if job.rule not in (TRAIN, SIMULATE):
+        raise LosslessError(f"{place}: neither training nor simulation; what else there is, is made again in minutes")
+    if job.code == record["code"]:
+        raise LosslessError(f"{place}: made by the present code; there is nothing to probe")
+    with TemporaryDirectory() as folder:
+        before = Path(folder, "before")
+        before.mkdir()
+        source = unpack_sources(place, record["code"], record["command"], before)
+        if job.rule == TRAIN:
+            procedure = training(place, record, epochs, images)
+        else:
+            procedure = simulation(place, record, epochs, images, Path(folder, "network"))
+        given = [
+            procedure.run(sources, Path(folder, name))
+            for name, sources in (("recorded", before / "src"), ("present", PACKAGE.parent))
+        ]
+    if present_code(job.command) != job.code:
+        raise LosslessError(f"{place}: the code was edited while the probe ran; probe again")
+    execution = {name: record[name] for name in ("device", "threads") if name in record}
+    done = Probe(**procedure.described, **execution, versions=compared_versions())
+    if differing := [name for name in {**given[0], **given[1]} if given[0].get(name) != given[1].get(name)]:
+        raise LosslessError(
+            f"{place}: not equivalent: after {done.extent} by the code of {source} and by the present code "
+            f"{_listed(differing)} differ; the present code has to {job.rule} it anew"
+        )
+    equivalence = Equivalence(
+        rule=job.rule,
+        wildcards=subject(job),
+        params=job.params,
+        codes=(record["code"], job.code),
+        probe=done,
+        digests=given[0],
+    )
+    return write_equivalence(job, equivalence), equivalence
+
+
+def _listed(names: list[str]) -> str:
+    shown, more = names[:5], len(names) - 5
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
