@@ -86,10 +86,10 @@ def test_the_report_of_a_clone_makes_no_network_anew_that_is_not_shipped(clone):
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Folders of artifacts of quick and fast experiments that a clone has not got."""
-    made = [path.parent.relative_to(folder) for path in folder.glob("results/[qf]*/*/provenance.json")]
-    folders = [experiment / kind for experiment in made for kind in ("checkpoints", "figures", "logs", "tables")]
-    return sorted(path for path in folders if not (folder / path).exists())
+    """Folders of artifacts of quick and fast experiments that records tell of and a clone has not got."""
+    records = [json.loads(path.read_text())["jobs"] for path in folder.glob("results/[qf]*/*/provenance.json")]
+    made = {Path(*Path(output).parts[:4]) for jobs in records for job in jobs.values() for output in job["outputs"]}
+    return sorted(path for path in made if not (folder / path).exists())
 
 
 def test_git_tracks_few_results_beside_the_store(clone):
