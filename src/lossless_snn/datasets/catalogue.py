@@ -4,10 +4,11 @@ from ..boundary import covered_by
 from ..errors import LosslessError, did_you_mean
 from .descriptions import described, read_description
 from .encoding import Standardised
-from .spec import DatasetSpec, ImageFolder
+from .spec import DECODED_FILES, DatasetSpec, ImageFolder, decoded_folder
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+(TRAIN_PIXELS, TRAIN_CLASSES), (TEST_PIXELS, TEST_CLASSES) = DECODED_FILES["train"], DECODED_FILES["test"]
 
 DATASETS = {
     "digits": DatasetSpec(
@@ -48,16 +49,15 @@ DATASETS = {
     ),
     "cifar10": DatasetSpec(
         title="CIFAR-10",
-        folder="cifar-10-batches-py",
+        folder=decoded_folder("cifar10"),
         shape=(3, 32, 32),
         classes=10,
+        # These images, each after its label, have the digests that are published of cifar-10-batches-bin/*.bin.
         files={
-            "data_batch_1": "c99cafc152244af753f735de768cd75f",
-            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-            "data_batch_4": "634d18415352ddfa80567beed471001a",
-            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-            "test_batch": "40351d587109b95175f43aff81a1287e",
+            TRAIN_PIXELS: "1086b65fb2d8719d99846dc8bc5d5a52141422760ff01eb1e06619041c1670f9",
+            TRAIN_CLASSES: "1a4c5fb4e1cab2caa8eee134c093de84d620899e907756e71736fb7b0d4ab554",
+            TEST_PIXELS: "d4d62aa9f6b816a3be65053ddc66fdd27c1350e10d25345000fec0d9e2f9e2dd",
+            TEST_CLASSES: "987e01129ceec0098f1e9d9404cff9fa82ad3d15383a61e8ec60ff20ffe6db40",
         },
         encoding=Standardised(crop=24),
     ),

