@@ -14,9 +14,11 @@ unexport VIRTUAL_ENV
 export PYTHONPATH := $(CURDIR)/src
 # Snakemake, past the locks of a run that was killed.
 RUN := $(BIN)/python -m lossless_workflow.run
+# With as many processes as there are cores.
+PYTEST := $(BIN)/pytest --numprocesses=auto --dist=loadfile
 
 .PHONY: help setup demo reproduce paper report restore verify bench peers readme docs screens
-.PHONY: test test-long test-slurm audit fuzz lint
+.PHONY: test test-slow test-long test-slurm audit fuzz lint
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,13 +50,16 @@ verify: $(READY) ## Hash all results again and check their provenance from raw d
 	@$(BIN)/python -m lossless_workflow.verify
 
 test: $(READY) ## Run the tests
-	@$(BIN)/pytest --numprocesses=auto --dist=loadfile
+	@$(PYTEST)
 
-test-long: $(READY) ## Run the tests that take minutes each
-	@$(BIN)/pytest --numprocesses=auto --dist=loadfile -m slow
+test-slow: $(READY) ## Run the tests that make whole chains of results
+	@$(PYTEST) -m slow
+
+test-long: $(READY) ## Run these and the tests that take minutes each
+	@$(PYTEST) -m 'slow or long'
 
 test-slurm: $(READY) ## Run the demo and interrupted jobs on a SLURM of Debian's packages (root), started and stopped for it
-	@$(BIN)/pytest -m slow tests/test_slurm.py
+	@$(BIN)/pytest -m long tests/test_slurm.py
 
 # PUBLISHED names a checkout of the published code, to measure that too.
 bench: $(READY) $(PEERS) ## Measure against snnTorch, SpikingJelly and sinabs on this machine (a quarter of an hour)

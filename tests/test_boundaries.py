@@ -182,13 +182,14 @@ def unexplained(survivors: list[str]) -> list[str]:
     return [mutant for mutant in survivors if re.sub(r"line \d+: ", "", mutant) not in EQUIVALENT]
 
 
+@pytest.mark.slow
 def test_mutants_behind_boundaries_move_a_parameter(configuration):
     survivors, count = alive(configuration, 9)
     assert count > 20
     assert unexplained(survivors) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_mutant_behind_a_boundary_moves_a_parameter(configuration):
     survivors, count = alive(configuration, 1)
     assert count > 200

@@ -118,6 +118,7 @@ def add_remote(folder: Path, url: str, endpoint: str | None = None) -> None:
     (folder / ".dvc/config.local").write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.slow
 def test_git_has_what_dvc_has_not(origin):
     listed = git(origin, "ls-files").splitlines()
     results = [path for path in listed if path.startswith("results/")]
@@ -127,6 +128,7 @@ def test_git_has_what_dvc_has_not(origin):
     assert git(origin, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_nothing_changed_nothing_runs(origin):
     before = (origin / "dvc.lock").read_bytes()
     printed = dvc(origin, "repro", STAGE)
@@ -135,6 +137,7 @@ def test_nothing_changed_nothing_runs(origin):
     assert (origin / "dvc.lock").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_clone_has_everything_from_the_embedded_remote(origin, clone):
     assert contents(clone) == {}
     done = pull(clone)
@@ -148,6 +151,7 @@ def test_a_clone_has_everything_from_the_embedded_remote(origin, clone):
     assert git(clone, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_unsaved_files_stay_and_the_rest_is_pulled(clone):
     mine = clone / FOLDER / "logs/k1/seed0/ann.json"
     mine.parent.mkdir(parents=True)
@@ -159,6 +163,7 @@ def test_unsaved_files_stay_and_the_rest_is_pulled(clone):
     assert (clone / FOLDER / "checkpoints/k1/seed0.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_stage_that_there_is_none_of_is_named(clone):
     lock = (clone / "dvc.lock").read_text(encoding="utf-8")
     (clone / "dvc.lock").write_text(lock.replace("results@quick-digits-lenet", "results@renamed"), encoding="utf-8")
@@ -167,6 +172,7 @@ def test_a_stage_that_there_is_none_of_is_named(clone):
     assert "dvc.lock: stage results@renamed: left out, dvc.yaml has none of that name\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_altered_object_is_not_taken(clone):
     for path in (clone / "artifacts/files/md5").rglob("*"):
         if path.is_file() and path.stat().st_size > 5000 and path.suffix != ".dir":
@@ -179,6 +185,7 @@ def test_an_altered_object_is_not_taken(clone):
     assert (clone / FOLDER / "logs/k1/seed0/ann.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_damaged_object_in_the_cache_is_fetched_again(clone):
     pull(clone)
     pulled = contents(clone)
@@ -226,6 +233,7 @@ def test_a_lock_that_cannot_be_read_is_one_line(tmp_path, monkeypatch, content, 
         locked_stages()
 
 
+@pytest.mark.slow
 def test_the_commands_say_so(clone):
     (clone / "dvc.lock").write_text("stages: {a: []}")
     for command, done in (("restore", pull(clone)), ("verify", run(clone, "python", "-m", "lossless_workflow.verify"))):
@@ -234,6 +242,7 @@ def test_the_commands_say_so(clone):
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_a_remote_of_ones_own(origin, clone, tmp_path, s3, kind):
     place = (str(tmp_path / "remote"),) if kind == "folder" else ("s3://bucket/folder", s3)
@@ -263,16 +272,19 @@ def refused(folder: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_no_remote(bare_clone):
     expected = r"restore: remote embedded: there is no \S+/clone/artifacts; results/ is as it was\n"
     assert re.fullmatch(expected, refused(bare_clone))
 
 
+@pytest.mark.slow
 def test_no_bucket(bare_clone, s3):
     add_remote(bare_clone, "s3://elsewhere/folder", s3)
     assert refused(bare_clone) == "restore: remote mine: The specified bucket does not exist; results/ is as it was\n"
 
 
+@pytest.mark.slow
 def test_refused_credentials(bare_clone, s3, monkeypatch):
     add_remote(bare_clone, "s3://bucket/folder", s3)
     monkeypatch.setattr(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)
@@ -282,6 +294,7 @@ def test_refused_credentials(bare_clone, s3, monkeypatch):
     assert "Access Key Id you provided does not exist" in line or "Forbidden" in line
 
 
+@pytest.mark.slow
 def test_an_interrupted_push_is_completed_by_pushing_again(origin, clone, tmp_path):
     remote, parts = tmp_path / "remote", ("push", "--jobs", "1")
     pull(clone)
@@ -315,6 +328,7 @@ def delete_empty(remote: Path) -> None:
     subprocess.run(["find", remote, "-type", "f", "-empty", "-delete"], check=True)
 
 
+@pytest.mark.slow
 def test_an_empty_object_in_a_remote_is_named_and_pushed_again(clone, tmp_path):
     """DVC takes one for whole, be it of a file or of a folder's list."""
     remote = tmp_path / "remote"
@@ -341,6 +355,7 @@ def test_an_empty_object_in_a_remote_is_named_and_pushed_again(clone, tmp_path):
     assert contents(clone) == expected
 
 
+@pytest.mark.slow
 def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
     pull(clone)
     expected = contents(clone)
@@ -356,7 +371,7 @@ def test_an_interrupted_pull_is_completed_by_pulling_again(origin, clone):
     assert contents(clone) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_changed_learning_rate(origin, tmp_path):
     folder = shutil.copytree(origin, tmp_path / "repository", symlinks=True)
     metrics = FOLDER / "tables/metrics.json"
@@ -380,7 +395,7 @@ def test_a_changed_learning_rate(origin, tmp_path):
     assert contents(folder) == contents(origin)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_branches_bring_their_own_results(clone):
     asked = ("--config", "budget=quick", "experiments=[digits-lenet]")
 

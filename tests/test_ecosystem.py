@@ -58,6 +58,7 @@ def test_a_schema_refuses_what_is_wrong(name, content):
     assert list(validator(name).iter_errors(content))
 
 
+@pytest.mark.slow
 def test_another_workflow_takes_this_one_as_a_module(tmp_path):
     """Its own folder has the configuration, and gets the results."""
     shutil.copytree(ROOT / "config", tmp_path / "config")

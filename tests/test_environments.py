@@ -62,6 +62,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_every_command_gives_the_same_bytes_in_every_environment(trained, digits_root, with_locales, tmp_path):
     made, said = {}, {}
     for name, settings in ENVIRONMENTS.items():

@@ -80,6 +80,7 @@ def recorded(
     return job
 
 
+@pytest.mark.slow
 def test_code_that_trains_the_same_is_equivalent_and_verification_says_by_what(folder, command_line, capsys):
     job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
     assert command_line("verify") == 1
@@ -100,6 +101,7 @@ def test_code_that_trains_the_same_is_equivalent_and_verification_says_by_what(f
     assert command_line("equivalent", f"{RUN.format('logs')}/other.csv").startswith("lossless-snn: results")
 
 
+@pytest.mark.slow
 def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(folder, command_line):
     made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.8,")
     message = command_line("equivalent", CHECKPOINT, "--epochs", "1")
@@ -111,6 +113,7 @@ def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(fold
 A, B, C, D, E, F, Z = (letter * 16 for letter in "abcdef9")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("new", "differs"), [("0.45 * 2,", ""), ("0.9 + 1e-3,", "not equivalent: after 1 epochs")])
 def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(folder, command_line, new, differs):
     experiment = (folder / "config/experiments/tiny.yaml").read_text()
@@ -185,6 +188,7 @@ def made(rule: str, command: str, params: dict, code: str, inputs: list[str], ou
     return job
 
 
+@pytest.mark.slow
 def test_code_that_simulates_the_same_is_equivalent_and_verification_says_by_what(
     folder, command_line, trained, capsys
 ):
@@ -224,6 +228,7 @@ def test_code_that_simulates_the_same_is_equivalent_and_verification_says_by_wha
     assert str(Equivalences().chain(job, recorded)).startswith("by a probe of all images, not by identity")
 
 
+@pytest.mark.slow
 def test_code_that_simulates_otherwise_is_refused_by_the_files_that_differ(folder, command_line, trained):
     simulated(folder, command_line, trained, DOUBLE)
     message = command_line("equivalent", f"{LOGS}/certificate.json", "--images", "40")
@@ -232,6 +237,7 @@ def test_code_that_simulates_otherwise_is_refused_by_the_files_that_differ(folde
     assert not EQUIVALENCES.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("new", "differs"), [(SAME, ""), (DOUBLE, "not equivalent: after 100 images")])
 def test_a_network_to_simulate_that_is_not_here_is_trained_and_converted(
     folder, command_line, trained, capsys, new, differs
@@ -258,6 +264,7 @@ def test_a_network_to_simulate_that_is_not_here_is_trained_and_converted(
     assert converted.digests != equivalence.digests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [SPIKING, CHECKPOINT])
 @pytest.mark.parametrize("other", [SPIKING, CHECKPOINT])
 def test_another_network_than_the_recorded_one_is_not_probed(folder, command_line, trained, path, other):
@@ -271,6 +278,7 @@ def test_another_network_than_the_recorded_one_is_not_probed(folder, command_lin
     assert not EQUIVALENCES.exists()
 
 
+@pytest.mark.slow
 def test_what_no_probe_can_be_made_of_is_refused(folder, command_line, trained):
     job = simulated(folder, command_line, trained, SAME)
     message = command_line("equivalent", SPIKING)
@@ -338,6 +346,7 @@ def chained(tmp_path, monkeypatch) -> None:
     equivalence(D, F, epochs=6, images=200)
 
 
+@pytest.mark.slow
 def test_a_probe_may_train_on_fewer_images(folder, command_line, capsys):
     job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
     assert command_line("equivalent", CHECKPOINT, "--epochs", "1", "--images", "200") == 0

@@ -91,7 +91,7 @@ with patch.dict(DATASETS, dataset_entries()):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_folder_for_the_cache_the_bytes_are_the_same(tmp_path):
     """As a user without a home that can be written, and with an installation that cannot."""
     package = tmp_path / "lossless_snn"

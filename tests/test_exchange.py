@@ -491,6 +491,7 @@ PICKLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.bad_input("npz")
 @pytest.mark.parametrize("stream", PICKLES.values(), ids=PICKLES)
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

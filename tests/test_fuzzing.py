@@ -145,13 +145,13 @@ def test_damaged_files(target, sound):
     check_damage(target, sound[target], SHORT)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("target", TEXTS)
 def test_much_text(target):
     check_text(target, LONG)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("target", FILES)
 def test_many_damaged_files(target, sound):
     check_damage(target, sound[target], LONG)

@@ -98,13 +98,14 @@ def shares(folder: Path, few: bool, every: int) -> tuple[int, int, list[str]]:
     return pairs, moved, still
 
 
+@pytest.mark.slow
 def test_a_sample_of_mutants_moves_the_fingerprints_of_the_commands_that_execute_them(tmp_path):
     pairs, moved, still = shares(tmp_path, few=True, every=7)
     assert still == []
     assert moved == pairs > 300
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_mutant_moves_the_fingerprint_of_every_command_that_executes_it(tmp_path, capsys):
     pairs, moved, still = shares(tmp_path, few=False, every=1)
     with capsys.disabled():
@@ -112,6 +113,7 @@ def test_every_mutant_moves_the_fingerprint_of_every_command_that_executes_it(tm
     assert still == []
 
 
+@pytest.mark.slow
 def test_a_definition_whose_text_moves_is_a_fingerprint_that_moves(tmp_path):
     """What the others take for granted, tried on whole fingerprints."""
     code = Code(PACKAGE)

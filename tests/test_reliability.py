@@ -39,6 +39,7 @@ def table() -> str:
     return "\n".join(["| bad inputs | tried |", "| --- | ---: |", *rows, f"| all | {counts.total():,} |"])
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_tests():
     made = subprocess.run([sys.executable, __file__], cwd=ROOT, capture_output=True, encoding="utf-8")
     found = made.stdout[made.stdout.index("| bad inputs") :].strip()

@@ -145,6 +145,7 @@ def test_a_job_can_be_repeated_from_its_record_and_git_alone(origin, tmp_path):
         assert hashlib.sha256((tmp_path / path).read_bytes()).hexdigest() == entry["sha256"], path
 
 
+@pytest.mark.slow
 def test_results_made_twice_leave_the_tree_as_it_is(clone):
     for path in (FIGURE, CHECKPOINT, LOG, SPIKING):
         (clone / path).unlink()
@@ -162,6 +163,7 @@ def test_a_clone_takes_everything_up_and_runs_nothing(clone):
     assert git(clone, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_branches_recompute_what_their_code_made_stale_and_nothing_on_going_back(clone):
     git(clone, "switch", "--quiet", "--create=comment")
     training = clone / "src/lossless_snn/training/training.py"
@@ -188,6 +190,7 @@ def test_branches_recompute_what_their_code_made_stale_and_nothing_on_going_back
     assert planned(clone, *TARGETS) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "maker", "stale"), [(CHECKPOINT, TRAIN, 6), (LOG, SIMULATE, 3), (FIGURE, DRAW, 1)])
 def test_one_flipped_bit_is_named_refused_and_repaired(origin, tmp_path, file, maker, stale):
     repository = copy(origin, tmp_path / "repository")

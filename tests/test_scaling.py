@@ -184,7 +184,7 @@ def test_the_image_is_made_from_the_lock_by_the_installer_that_the_makefile_pins
     assert all((ROOT / name).exists() for name in copied)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_that_is_made_goes_through_a_bucket_and_is_what_a_local_run_makes(tmp_path, monkeypatch):
     """An S3 server on loopback; no file is shared, and local copies go when no job needs them any more."""
     pytest.importorskip("snakemake_storage_plugin_s3")
@@ -238,6 +238,7 @@ exit 1
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_is_asked_for_a_gpu_and_for_more_with_each_attempt(tmp_path, monkeypatch):
     """digits-lenet asks for 10 minutes and 1,350 MB at first, see test_a_training_costs_epochs_times_images."""
     pytest.importorskip("snakemake_executor_plugin_slurm")

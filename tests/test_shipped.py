@@ -42,6 +42,7 @@ def to_do(folder: Path) -> str:
     return dry_run.stdout + dry_run.stderr
 
 
+@pytest.mark.slow
 def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_stamps(clone):
     assert {"digits-lenet", "mnist-lenet", "fashion-mlp", "fashion-lenet"} <= set(SHIPPED)
     (summary,) = restore(clone)
@@ -58,6 +59,7 @@ def test_a_clone_has_the_published_budgets_and_runs_nothing_whatever_the_time_st
     assert "Nothing to be done" in to_do(clone)
 
 
+@pytest.mark.slow
 def test_what_is_shipped_is_what_verification_expects(clone):
     restore(clone)
     verified = run(clone, "python", "-m", "lossless_workflow.verify")
@@ -75,6 +77,7 @@ def test_what_is_shipped_is_what_verification_expects(clone):
     assert f"{log}: missing" in verified.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_the_report_of_a_clone_makes_no_network_anew_that_is_not_shipped(clone):
     restore(clone)
     planned = run(clone, "snakemake", "--dry-run", "shown")
@@ -91,10 +94,12 @@ def left_behind(folder: Path) -> list[Path]:
     return sorted(path for path in made if not (folder / path).exists())
 
 
+@pytest.mark.slow
 def test_git_tracks_few_results_beside_the_store(clone):
     assert 0 < len(git(clone, "ls-files", "results").splitlines()) < MOST_FILES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
@@ -121,6 +126,7 @@ def test_an_altered_lock_is_a_fault(clone, old, new, fault):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", SHIPPED)
 def test_no_shipped_network_lost_anything(clone, experiment):
     certificates = list((clone / f"results/paper/{experiment}/logs").glob("k*/seed*/certificate.json"))
@@ -135,7 +141,7 @@ def test_the_embedded_remote_stays_small():
     assert sum(path.stat().st_size for path in (ROOT / "artifacts").rglob("*") if path.is_file()) < MOST * 1e6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_making_what_ships_again_leaves_a_clone_as_it_is(tmp_path):
     """The demo, in a clone where nothing is restored: all of it is made, and git sees no change."""
     jobs = json.loads((ROOT / "results/quick/digits-lenet/provenance.json").read_text())["jobs"]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from projects import EXPERIMENT, PARTS, ROOT, copy, edit, python
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CONFIGURATION = """\
 ClusterName=test

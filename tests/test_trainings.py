@@ -20,7 +20,7 @@ FINE_TUNED = """\
 """
 ASKED = ("--config", "experiments=[digits-lenet]", "precisions=[fp32,k1]")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

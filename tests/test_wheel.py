@@ -40,6 +40,7 @@ def program(installed, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_chain_runs_in_an_empty_folder(program, tmp_path):
     assert "simulate" in program("--help")
     program("train", "digits-lenet", "--precision", "k1", "--epochs", "1", "--out", "k1.safetensors")
@@ -56,6 +57,7 @@ def test_the_chain_runs_in_an_empty_folder(program, tmp_path):
     assert not (tmp_path / "config").exists()
 
 
+@pytest.mark.slow
 def test_the_script_of_the_documentation(installed, tmp_path):
     """Less than 20 lines: a residual network trained, converted, certified, and a raster drawn."""
     page = (ROOT / "docs/interface.md").read_text(encoding="utf-8")
@@ -71,6 +73,7 @@ def test_the_script_of_the_documentation(installed, tmp_path):
     assert (tmp_path / "raster.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)  # else figures are not shown in the notebook
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")

@@ -166,6 +166,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_reruns_what_it_made_stale_and_nothing_else(repository, name):
     change, expected = CHANGES[name]
@@ -224,6 +225,7 @@ def node(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
 
 
+@pytest.mark.slow
 def test_code_that_is_edited_while_a_run_goes_on_runs_nowhere(repository):
     """On a cluster's node, where another Snakemake reads the Snakefile: the job runs as planned, or stops."""
     (plan,) = (repository / ".snakemake/lossless_snn").glob("plan-*.json")
@@ -245,6 +247,7 @@ def test_code_that_is_edited_while_a_run_goes_on_runs_nowhere(repository):
     assert jobs("Convert", "k1") <= planned(repository)
 
 
+@pytest.mark.slow
 def test_code_that_is_edited_before_a_local_job_starts_stops_it(repository):
     """The first job of this run edits the code of the second."""
     module = "src/lossless_snn/conversion/convert.py"
@@ -258,6 +261,7 @@ def test_code_that_is_edited_before_a_local_job_starts_stops_it(repository):
     assert f"the code was edited after this run began ({module})" in run.stderr
 
 
+@pytest.mark.slow
 def test_the_code_of_this_folder_runs_whatever_environment_snakemake_comes_from(repository, tmp_path):
     """Here the environment's own code is that of the repository which is tested."""
     insert_in_functions(repository / "src/lossless_snn/conversion/convert.py", "1 + 1")
@@ -404,6 +408,7 @@ def test_comments_docstrings_and_formatting_rerun_nothing(repository):
     assert planned(repository) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
