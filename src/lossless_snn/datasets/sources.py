@@ -5,7 +5,7 @@ sources are in `places`.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,7 +84,15 @@ def _pickled(source: Source) -> Repacked:
     return Repacked("batches in", source, BATCHES_MD5, cifar.read_split)
 
 
-# Tried in this order, after the local folder. The addresses are those that torchvision downloads from.
+def _downloaded_by_torchvision(root: Path) -> tuple[Source, ...]:
+    """CIFAR-10 from the folder that torchvision downloads to: the unpacked batches, or the archive."""
+    return (_pickled(LocalFolder(root, CIFAR10.folder)), _pickled(LocalArchive(root, CIFAR10)))
+
+
+# What a folder may have in place of a data set's files.
+_IN_PLACE_OF_FILES: dict[str, Callable[[Path], tuple[Source, ...]]] = {"cifar10": _downloaded_by_torchvision}
+
+# Tried in this order, after what folders have. The addresses are those that torchvision downloads from.
 _SOURCES: dict[str, tuple[Source, ...]] = {
     "digits": (Generated("scikit-learn's load_digits", digits.write_files),),
     "mnist": (
@@ -107,14 +115,8 @@ def sources(name: str, destination: Path, local: Path | None = None) -> tuple[So
     """The sources of the built-in data set `name`, in the order in which they are tried."""
     own = (LocalFolder(local, find(name).folder),) if local else ()
     folders = [root for root in (local, destination) if root and root.expanduser().is_dir()]
-    return (*own, *(source for root in folders for source in _in_place_of_files(name, root)), *_SOURCES[name])
-
-
-def _in_place_of_files(name: str, root: Path) -> tuple[Source, ...]:
-    """What a folder may have in place of a data set's files: of CIFAR-10 what torchvision downloads into it."""
-    if name != "cifar10":
-        return ()
-    return (_pickled(LocalFolder(root, CIFAR10.folder)), _pickled(LocalArchive(root, CIFAR10)))
+    in_place = _IN_PLACE_OF_FILES.get(name, lambda _: ())
+    return (*own, *(source for root in folders for source in in_place(root)), *_SOURCES[name])
 
 
 def acquire(name: str, destination: Path = Path("data"), local: Path | None = None) -> dict[str, Path]:
