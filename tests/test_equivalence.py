@@ -110,6 +110,18 @@ def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(fold
     assert not Path("results/quick/tiny/equivalences.json").exists()
 
 
+@pytest.mark.slow
+def test_a_variant_is_probed_by_its_own_recipe(folder, command_line):
+    name = "tiny@training.budgets.quick.phases.0.learning_rate=0.02"
+    checkpoint, command = CHECKPOINT.replace("tiny", name), COMMAND.replace("tiny", name)
+    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    recorded(code, name, "k1", command, {checkpoint, f"{RUN.format('logs')}/history.csv".replace("tiny", name)})
+    assert command_line("equivalent", checkpoint, "--epochs", "1") == 0
+    (equivalence,) = read_equivalences(Path(f"results/quick/{name}/equivalences.json"))
+    assert equivalence.wildcards["experiment"] == name
+    assert equivalence.params["recipe"]["phases"][0]["learning_rate"] == 0.02
+
+
 A, B, C, D, E, F, Z = (letter * 16 for letter in "abcdef9")
 
 
@@ -428,8 +440,10 @@ def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path
         assert training_recipe("probe", budget, precision) == recipe
 
 
-def test_the_probe_runs_the_recorded_command_with_files_of_its_own():
-    assert training_command({"command": COMMAND}, 3) == (
+@pytest.mark.parametrize("changes", ["", "@weight_bits=4", "@simulation.steps=7,width=0.5"])
+def test_the_probe_runs_the_recorded_command_with_files_of_its_own(changes):
+    command = COMMAND.replace("train tiny ", f"train tiny{changes} ")
+    assert training_command({"command": command}, 3) == (
         "lossless-snn train tiny --precision k1 --seed 0 --budget quick --out probe.safetensors --history history.csv"
         " --threads 1 --device cpu --epochs 3"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ...config.variants import split_name
 from ...errors import LosslessError
 from ...files.tensors import load_tensors
 from ..equivalence import TRAIN
@@ -51,8 +52,9 @@ def training(place: Place, record: Mapping[str, Any], epochs: int, images: int |
 
 
 def training_command(record: Mapping[str, Any], epochs: int) -> str:
-    """The record's command, for so many epochs, with files of its own."""
+    """The record's command, for so many epochs, with files of its own: a variant is the experiment of its recipe."""
     words = shlex.split(record["command"])
+    words[2] = split_name(words[2])[0]
     for option, value in (("--out", NETWORK), ("--history", "history.csv")):
         words[words.index(option) + 1] = value
     return shlex.join([*(word for word in words if word != "--resume"), "--epochs", str(epochs)])
@@ -116,7 +118,7 @@ def train(steps: list[Mapping[str, Any]], sources: Path, folder: Path, epochs: i
     for number, record in enumerate(steps):
         before, project = project, folder / str(number)
         wildcards = record["wildcards"]
-        experiment = project / "config" / "experiments" / f"{wildcards['experiment']}.yaml"
+        experiment = project / "config" / "experiments" / f"{split_name(wildcards['experiment'])[0]}.yaml"
         experiment.parent.mkdir(parents=True)
         content = experiment_file(_recipe(record, images), wildcards["budget"], wildcards["precision"])
         experiment.write_text(content, encoding="utf-8")
