@@ -250,6 +250,14 @@ def test_fine_tuning_starts_from_the_network_it_is_given_and_says_which(train):
     assert float(history[1].split(",")[3]) > float(untrained[1].split(",")[3])  # it begins where the other ended
 
 
+def test_fine_tuning_goes_on_from_a_rescaled_network(train, command_line, tmp_path):
+    first, larger = train("fp32"), tmp_path / "larger.safetensors"
+    assert command_line("rescale", first, "--by", "1.5", "--out", larger) == 0
+    start, tuned = Checkpoint.load(first), Checkpoint.load(train("k2", "--initial", larger))
+    assert tuned.metadata.model_extra["epochs_before"] == 3
+    assert (tuned.parameters["0.gamma"] / start.parameters["0.gamma"]).mean() == pytest.approx(1.5, rel=0.2)
+
+
 def test_fine_tuning_counts_its_epochs_on(train):
     """FP32 has 3 epochs, k = 2 has 1 and k = 0 has 2: each sees images in another order than the one before."""
     first = train("fp32")
