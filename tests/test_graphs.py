@@ -13,7 +13,7 @@ import reference
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_networks import assert_same_bytes, assert_same_record
+from tiny_networks import assert_same_bytes, assert_same_record, random_parameters
 
 from lossless_snn.config.experiment import load_experiment
 from lossless_snn.conversion import convert_parameters
@@ -39,20 +39,6 @@ def spiking_network(graph, parameters, k, inputs=PIXELS):
     metadata = {"graph": graph, "inputs": inputs, "k": k, "source": "test", "source_sha256": "0" * 64}
     metadata = GraphMetadata(**metadata, readout_exponent=converted.readout_exponent)
     return SpikingNetwork(converted.hidden, converted.readout, metadata, converted.readout_offset)
-
-
-def random_parameters(rng, graph):
-    """Weights, biases, gamma, beta and mean normal, some gammas 0; variances exponential."""
-    parameters = {}
-    for name, shape in parameter_shapes(graph).items():
-        kind = name.split(".")[-1]
-        values = {
-            "gamma": lambda s: rng.normal(0.5, 0.7, s) * (rng.random(s) > 0.1),
-            "variance": lambda s: rng.exponential(1, s),
-            "weight": lambda s: rng.normal(0, 0.4, s),
-        }.get(kind, lambda s: rng.normal(0.2, 0.5, s))(shape)
-        parameters[name] = values.astype(np.float32)
-    return parameters
 
 
 def reference_nodes(snn):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_networks import random_parameters
 from torch import Tensor
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
@@ -13,7 +14,7 @@ from lossless_snn.conversion import convert
 from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
 from lossless_snn.networks.builder import GraphBuilder
-from lossless_snn.networks.graph import IMAGE, Graph, Identity, Quantiser, chain_graph, parameter_shapes
+from lossless_snn.networks.graph import IMAGE, Graph, Identity, Quantiser, chain_graph
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
 from lossless_snn.simulation.certificate import grid_activations
@@ -35,15 +36,6 @@ def branched() -> Graph:
     return build.graph(build.linear(last, 3, bias=True))
 
 
-def random_parameters(graph: Graph) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(3)
-    found = {}
-    for name, shape in parameter_shapes(graph).items():
-        values = rng.exponential(1, shape) if name.endswith("variance") else rng.normal(0.3, 0.5, shape)
-        found[name] = values.astype(np.float32)
-    return found
-
-
 def maps(graph: Graph, parameters: dict[str, np.ndarray], k: int | None) -> list[Tensor]:
     """What each node gives, the logits last, for some images, in 64-bit floats."""
     network = QuantisedNetwork(graph, k)
@@ -57,7 +49,7 @@ def maps(graph: Graph, parameters: dict[str, np.ndarray], k: int | None) -> list
 @pytest.mark.parametrize("graph", [CHAIN, branched()], ids=["chain", "graph"])
 @pytest.mark.parametrize("scale", [0.3, 1.0, 1.7, 64.0])
 def test_activations_are_scaled_and_outputs_stay(graph, scale):
-    given = random_parameters(graph)
+    given = random_parameters(np.random.default_rng(3), graph)
     *before, logits = maps(graph, given, None)
     *after, same = maps(graph, rescaled(given, graph, scale), None)
     assert all(values.max() > 0.5 for values in before)
@@ -68,7 +60,7 @@ def test_activations_are_scaled_and_outputs_stay(graph, scale):
 
 @pytest.mark.parametrize("graph", [CHAIN, branched()], ids=["chain", "graph"])
 def test_twice_the_activations_have_the_spike_counts_of_the_next_level(graph):
-    given = random_parameters(graph)
+    given = random_parameters(np.random.default_rng(3), graph)
     finer, twice = maps(graph, given, 2), maps(graph, rescaled(given, graph, 2.0), 1)
     for old, new in zip(finer[:-1], twice[:-1], strict=True):
         torch.testing.assert_close(2 * new, 4 * old, rtol=0, atol=1e-9)
@@ -76,7 +68,7 @@ def test_twice_the_activations_have_the_spike_counts_of_the_next_level(graph):
 
 
 def test_a_scale_of_one_keeps_every_bit_and_shares_no_array():
-    given = random_parameters(CHAIN)
+    given = random_parameters(np.random.default_rng(3), CHAIN)
     given["0.variance"][:] = 1e-20
     found = rescaled(given, CHAIN, 1.0)
     for name, array in given.items():
@@ -86,7 +78,7 @@ def test_a_scale_of_one_keeps_every_bit_and_shares_no_array():
 
 
 def test_a_channel_that_never_varied_keeps_a_variance():
-    given = random_parameters(CHAIN)
+    given = random_parameters(np.random.default_rng(3), CHAIN)
     given["1.variance"][:] = 0
     assert (rescaled(given, CHAIN, 0.1)["1.variance"] == 0).all()
     np.testing.assert_allclose(rescaled(given, CHAIN, 3.0)["1.variance"], 8e-5, rtol=1e-6)
@@ -95,7 +87,7 @@ def test_a_channel_that_never_varied_keeps_a_variance():
 def test_what_cannot_be_rescaled_is_refused():
     bounded = CHAIN.model_copy(update={"upper_bound": 2.0})
     with pytest.raises(LosslessError, match="upper bound 2, and cannot be rescaled"):
-        rescaled(random_parameters(CHAIN), bounded, 2.0)
+        rescaled(random_parameters(np.random.default_rng(3), CHAIN), bounded, 2.0)
     for inputs, quantiser, said in (
         ((), Quantiser(step=0.5), "layer 1 .*: has a quantiser of its own"),
         ((Identity(source=IMAGE),), None, "layer 1 .*: adds the image itself"),
@@ -104,7 +96,7 @@ def test_what_cannot_be_rescaled_is_refused():
         first = build.neurons(build.convolution(IMAGE, 2, 3, padding=1), *inputs, quantiser=quantiser)
         graph = build.graph(build.linear(first, 3))
         with pytest.raises(LosslessError, match=said):
-            rescaled(random_parameters(graph), graph, 2.0)
+            rescaled(random_parameters(np.random.default_rng(3), graph), graph, 2.0)
 
 
 def test_the_command_writes_a_network_that_is_converted_like_any_other(

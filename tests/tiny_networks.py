@@ -45,6 +45,20 @@ def random_checkpoint(rng, network, shape, k, padding="valid", gamma=(0.5, 1.0),
     return checkpoint_of(parameters, network, shape, k, padding)
 
 
+def random_parameters(rng, graph):
+    """Weights, biases, gamma, beta and mean normal, some gammas 0; variances exponential."""
+    parameters = {}
+    for name, shape in parameter_shapes(graph).items():
+        kind = name.split(".")[-1]
+        values = {
+            "gamma": lambda s: rng.normal(0.5, 0.7, s) * (rng.random(s) > 0.1),
+            "variance": lambda s: rng.exponential(1, s),
+            "weight": lambda s: rng.normal(0, 0.4, s),
+        }.get(kind, lambda s: rng.normal(0.2, 0.5, s))(shape)
+        parameters[name] = values.astype(np.float32)
+    return parameters
+
+
 def random_pixels(rng, images, shape):
     return rng.integers(0, 256, (images, *shape)).astype(np.uint8)
 

@@ -9,10 +9,10 @@ from .checkpoint import Checkpoint
 from .metadata import CheckpointMetadata
 
 
-def rescaled_checkpoint(checkpoint: Checkpoint, scale: float, source: str) -> Checkpoint:
+def rescaled_checkpoint(checkpoint: Checkpoint, scale: float) -> Checkpoint:
     """The checkpoint with `scale` times the activations, see `rescaled`.
 
-    Its metadata are the given one's, and say by what it was rescaled and from which file, whose SHA-256 is `source`.
+    Its metadata are the given one's, and say by what it was rescaled and from which file, by its SHA-256.
 
     Raises:
         LosslessError: The network cannot be rescaled, or its parameters leave the range of 32-bit floats.
@@ -21,7 +21,7 @@ def rescaled_checkpoint(checkpoint: Checkpoint, scale: float, source: str) -> Ch
         parameters = rescaled(checkpoint.parameters, checkpoint.graph, scale)
     if not all(np.isfinite(array).all() for array in parameters.values()):
         raise LosslessError(f"scale {scale:g}: parameters leave the range of 32-bit floats; choose one nearer to 1")
-    extra = {"rescaled_by": scale, "rescaled_from": source}
+    extra = {"rescaled_by": scale, "rescaled_from": checkpoint.sha256}
     metadata = CheckpointMetadata(**checkpoint.metadata.model_dump(exclude_unset=True) | extra)
     return Checkpoint(parameters, metadata)
 

@@ -6,7 +6,6 @@ import click
 
 from ....checkpoints.checkpoint import Checkpoint
 from ....checkpoints.rescaling import rescaled_checkpoint
-from ....files.digests import sha256
 
 
 @click.command()
@@ -24,5 +23,5 @@ def command(checkpoint, scale, out) -> None:
     Example:
         lossless-snn rescale k0.safetensors --by 1.5 --out k0-finer.safetensors
     """
-    rescaled_checkpoint(Checkpoint.load(checkpoint), scale, sha256(checkpoint)).save(out)
+    rescaled_checkpoint(Checkpoint.load(checkpoint), scale).save(out)
     click.echo(f"{out}: network of {checkpoint}, with {scale:g} times its activations")
