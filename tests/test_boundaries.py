@@ -62,7 +62,9 @@ EXPERIMENTS += [{"dataset": "cifar10", "training.augmentation": {"flip": True}}]
 EXPERIMENTS += [{"training.augmentation": {"brightness": 5}}, {"training.augmentation": {"shift": 2}}]
 EXPERIMENTS += [{"upper_bound": bound} for bound in (0, 1, 2, 0.3)]
 EXPERIMENTS += [{"dataset": "missing"}, {"training.budgets.quick.label_smoothing": 0.1}]
-EXPERIMENTS += [{"training.budgets.quick.activation_penalty": x} for x in (-0.1, 0, 0.1)]
+EXPERIMENTS += [
+    {f"training.budgets.quick.{key}": x} for key in ("activation_penalty", "fp32_penalty") for x in (-0.1, 0, 0.1)
+]
 EXPERIMENTS += [
     {"training.budgets.quick.fine_tuning": stages, "training.budgets.quick.activation_penalty": 0.5}
     for stages in (
@@ -70,6 +72,7 @@ EXPERIMENTS += [
         [STAGE | {"precision": "k2"}, STAGE],
         [STAGE | {"soft_targets": 0.5, "activation_penalty": 0}],
         [STAGE | {"activation_penalty": -1}],
+        *([STAGE | {"activation_scale": scale}] for scale in (0, 1, 1.5, 1001)),
         [STAGE | {"phases": []}],
     )
 ]

@@ -421,7 +421,9 @@ def test_a_damaged_file_of_equivalences_is_refused_in_one_line(tmp_path, content
 EXPERIMENTS = {path.stem: read_yaml(path) for path in sorted((ROOT / "config" / "experiments").glob("*.yaml"))}
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name", [*EXPERIMENTS, "cifar10-cnn1@fp32_penalty=0.01,training.budgets.fast.fine_tuning.2.activation_scale=1.5"]
+)
 @pytest.mark.parametrize("precision", ["fp32", "k0", "k2"])
 def test_the_probes_experiment_has_the_recorded_recipe(name, precision, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -20,7 +20,7 @@ from lossless_snn.conversion.widths import narrow
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
 from lossless_snn.training.muon import Muon, orthogonal
-from lossless_snn.training.objective import Objective
+from lossless_snn.training.objective import Objective, power_mean
 from lossless_snn.training.training_set import TrainingSet
 
 SHIPPED = Path(__file__).parents[1] / "config/experiments"
@@ -198,6 +198,16 @@ def test_the_objective_by_hand():
     assert plain.item() == pytest.approx(-logs[np.arange(7), labels.numpy()].mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("power", [2, 3, 8])
+def test_the_gradient_of_a_power_of_the_penalty_by_hand(power):
+    """d/da mean(a^p)^(1/p) = a^(p-1) mean(a^p)^(1/p - 1) / n."""
+    a = np.random.default_rng(0).uniform(0, 3, (4, 5, 6))
+    given = torch.from_numpy(a).requires_grad_()
+    power_mean(given, power).backward()
+    expected = a ** (power - 1) * np.mean(a**power) ** (1 / power - 1) / a.size
+    np.testing.assert_allclose(given.grad.numpy(), expected, rtol=1e-12)
+
+
 def test_a_power_of_the_penalty_where_no_neuron_is_active_has_no_gradient():
     net = network(k=1)
     net.initialise(0)
@@ -256,6 +266,52 @@ def test_fine_tuning_goes_on_from_a_rescaled_network(train, command_line, tmp_pa
     start, tuned = Checkpoint.load(first), Checkpoint.load(train("k2", "--initial", larger))
     assert tuned.metadata.model_extra["epochs_before"] == 3
     assert (tuned.parameters["0.gamma"] / start.parameters["0.gamma"]).mean() == pytest.approx(1.5, rel=0.2)
+
+
+def test_a_stage_of_fine_tuning_rescales_the_network_that_it_starts_from(train, fast, command_line, tmp_path):
+    first, larger = train("fp32"), tmp_path / "larger.safetensors"
+    assert command_line("rescale", first, "--by", "1.5", "--out", larger) == 0
+    by_hand = Checkpoint.load(train("k2", "--initial", larger, name="by-hand"))
+    name = f"{fast}@training.budgets.fast.fine_tuning.0.activation_scale=1.5"
+    arguments = ["--precision", "k2", "--budget", "fast", "--device", "cpu", "--initial", first]
+    assert command_line("train", name, *arguments, "--out", tmp_path / "k2.safetensors") == 0
+    found = Checkpoint.load(tmp_path / "k2.safetensors")
+    assert found.metadata.recipe.activation_scale == 1.5
+    for key, array in by_hand.parameters.items():
+        assert array.tobytes() == found.parameters[key].tobytes()
+
+
+def test_a_penalty_on_fp32_is_its_own(fast, train, command_line, tmp_path):
+    content = yaml.safe_load(FAST)
+    content["training"]["budgets"]["fast"]["fp32_penalty"] = 0.3
+    recipes = {p: Experiment.model_validate(content).recipe("fast", p) for p in ("fp32", "k2", "k0")}
+    assert [recipes[p].activation_penalty for p in recipes] == [0.3, 0.01, 0.0]
+    assert [recipes[p].penalty_power for p in recipes] == [4, 4, 1]
+    penalised = tmp_path / "penalised.safetensors"
+    arguments = ["--precision", "fp32", "--budget", "fast", "--device", "cpu", "--out", penalised]
+    assert command_line("train", f"{fast}@fp32_penalty=0.3", *arguments) == 0
+    small, free = (largest_activation(Checkpoint.load(path)) for path in (penalised, train("fp32")))
+    assert small < 0.9 * free
+
+
+def largest_activation(checkpoint):
+    """Of an FP32 network, for random images."""
+    net = QuantisedNetwork(checkpoint.graph, None)
+    net.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.parameters.items()})
+    net.eval()
+    with torch.no_grad():
+        images = torch.rand(200, *checkpoint.graph.input_shape, generator=torch.Generator().manual_seed(0))
+        *activations, _ = net.run(images)
+    return max(values.max().item() for _, values in activations)
+
+
+def test_what_cannot_be_rescaled_is_refused_before_anything_is_trained():
+    content = yaml.safe_load(FAST)
+    content["training"]["budgets"]["fast"]["fine_tuning"][1]["activation_scale"] = 1.5
+    Experiment.model_validate(content)
+    content["upper_bound"] = 2
+    with pytest.raises(ValueError, match=r"fine_tuning\.k0\.activation_scale: activations have the upper bound 2"):
+        Experiment.model_validate(content)
 
 
 def test_fine_tuning_counts_its_epochs_on(train):

@@ -9,7 +9,6 @@ from tiny_networks import random_parameters
 from torch import Tensor
 
 from lossless_snn.checkpoints.checkpoint import Checkpoint
-from lossless_snn.checkpoints.rescaling import rescaled
 from lossless_snn.conversion import convert
 from lossless_snn.datasets import load
 from lossless_snn.errors import LosslessError
@@ -17,6 +16,7 @@ from lossless_snn.networks.builder import GraphBuilder
 from lossless_snn.networks.graph import IMAGE, Graph, Identity, Quantiser, chain_graph
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
+from lossless_snn.networks.rescaling import rescaled
 from lossless_snn.simulation.certificate import grid_activations
 
 CHAIN = chain_graph(parse("4C3-P2-5", (2, 6, 6), 3, "same"))

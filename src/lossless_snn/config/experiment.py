@@ -15,8 +15,9 @@ from ..files.keys import validate_keys
 from ..files.typed import Strict, read_yaml
 from ..networks.geometry import Layer
 from ..networks.graph import Graph
+from ..networks.rescaling import check_rescalable
 from .architecture import Factory, network_graph
-from .recipe import Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
+from .recipe import ActivationScale, Augmentation, Muon, Penalty, PenaltyPower, Phase, Recipe
 from .values import (
     BudgetName,
     Count,
@@ -41,7 +42,7 @@ HeldOut = Annotated[int, Field(ge=0)]
 class FineTuning(Strict):
     """How the network of one precision is trained on from the one before it in the list, the first from FP32's.
 
-    What is not given is the budget's.
+    It starts with `activation_scale` times that one's activations. What else is not given is the budget's.
     """
 
     precision: Precision
@@ -49,6 +50,7 @@ class FineTuning(Strict):
     augmentation: Augmentation | None = None
     activation_penalty: Penalty | None = None
     penalty_power: PenaltyPower | None = None
+    activation_scale: ActivationScale = 1.0
 
 
 class Budget(Strict):
@@ -57,6 +59,7 @@ class Budget(Strict):
     `seeds` are those of all precisions, or of each that there is.
     `steps` are the time steps to simulate; the first `train_images` are trained on, the first `test_images` tested on.
     The fields from `augmentation` on are for recipes of our own, see `Recipe`; what is not given is as published.
+    `activation_penalty` is that of all levels, `fp32_penalty` that of FP32.
     """
 
     phases: Phases
@@ -72,6 +75,7 @@ class Budget(Strict):
     initialisation: Literal["published", "identity"] = "published"
     label_smoothing: Share = 0.0
     activation_penalty: Penalty = 0.0
+    fp32_penalty: Penalty = 0.0
     penalty_power: PenaltyPower = 1
     weight_bits: WeightBits | None = None
     fine_tuning: tuple[FineTuning, ...] = ()
@@ -80,7 +84,8 @@ class Budget(Strict):
         """What the recipe of one precision has of its own, such as its phases and the network that it starts from."""
         if precision == "fp32" or not self.fine_tuning:
             own = {"phases": self.phases, "augmentation": self.augmentation}
-            return own if precision == "fp32" else own | self._of_spikes(self)
+            of_fp32 = _penalty(self.fp32_penalty, self.penalty_power)
+            return own | (of_fp32 if precision == "fp32" else self._of_spikes(self))
         names = [stage.precision for stage in self.fine_tuning]
         # A level that is not listed is trained on from FP32, as the first of the list.
         place = names.index(precision) if precision in names else 0
@@ -89,6 +94,7 @@ class Budget(Strict):
             "phases": chosen.phases,
             "augmentation": chosen.augmentation or self.augmentation,
             "initial": names[place - 1] if place else "fp32",
+            "activation_scale": chosen.activation_scale,
         }
         return own | self._of_spikes(chosen)
 
@@ -98,8 +104,12 @@ class Budget(Strict):
             getattr(self if getattr(stage, name) is None else stage, name)
             for name in ("activation_penalty", "penalty_power")
         )
-        own = {"weight_bits": self.weight_bits}
-        return own | ({"activation_penalty": weight, "penalty_power": power} if weight else {})
+        return {"weight_bits": self.weight_bits, **_penalty(weight, power)}
+
+
+def _penalty(weight: float, power: int) -> dict[str, Any]:
+    """A recipe's penalty; without one, nothing of its power either."""
+    return {"activation_penalty": weight, "penalty_power": power} if weight else {}
 
 
 def _unlike(augmentation: Augmentation, encoding: Encoding) -> str | None:
@@ -185,6 +195,18 @@ class Experiment(Strict):
             _ = self.graph
         except LosslessError as error:
             raise ValueError(f"network: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _network_can_be_rescaled(self) -> "Experiment":
+        for name, budget in self.training.budgets.items():
+            for stage in budget.fine_tuning:
+                try:
+                    if stage.activation_scale != 1:
+                        check_rescalable(self.graph)
+                except LosslessError as error:
+                    place = f"training.budgets.{name}.fine_tuning.{stage.precision}"
+                    raise ValueError(f"{place}.activation_scale: {error}") from None
         return self
 
     @property

@@ -18,6 +18,7 @@ Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # Counts of a few dozen to this power, and the sum over a batch of them, are far within 32-bit floats.
 PenaltyPower = Annotated[int, Field(ge=1, le=16)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+ActivationScale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
@@ -115,6 +116,8 @@ class Recipe(Strict):
     """Of the filters while training, see `conversion.widths`; what is trained is at that width exactly."""
     initial: Precision | None = None
     """The precision of the trained network that this one starts from."""
+    activation_scale: ActivationScale = 1.0
+    """What that network's activations are multiplied by before the first step, see `networks.rescaling`."""
 
     def recorded(self) -> dict[str, Any]:
         """The recipe as JSON has it: an input of the training step, part of a checkpoint's metadata."""

@@ -31,15 +31,30 @@ class Objective:
         activity = []
         for layer, x in network.run(inputs):
             if self._recipe.activation_penalty and isinstance(layer, QuantisedLayer):
-                activity.append(_power_mean(x.float(), self._recipe.penalty_power) * layer.levels_of_one)
+                activity.append(power_mean(x.float(), self._recipe.penalty_power) * layer.levels_of_one)
         loss = F.cross_entropy(x, labels, label_smoothing=self._recipe.label_smoothing)
         if activity:
             loss = loss + self._recipe.activation_penalty * torch.stack(activity).mean()
         return loss, x
 
 
-def _power_mean(activations: Tensor, power: int) -> Tensor:
+def power_mean(activations: Tensor, power: int) -> Tensor:
     """mean(a^p)^(1/p) of activations none of which is below 0, a scalar; without a gradient where all are 0."""
     if power == 1:
         return activations.mean()
-    return activations.pow(power).mean().clamp_min(torch.finfo(torch.float32).tiny).pow(1 / power)
+    return _PowerMoment.apply(activations, power).clamp_min(torch.finfo(torch.float32).tiny).pow(1 / power)
+
+
+class _PowerMoment(torch.autograd.Function):
+    """mean(a^p), with its gradient p a^(p-1) / n in one array: PyTorch's own takes three, and three times as long."""
+
+    @staticmethod
+    def forward(context, activations: Tensor, power: int) -> Tensor:
+        context.save_for_backward(activations)
+        context.power = power
+        return activations.pow(power).mean()
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> tuple[Tensor, None]:
+        (activations,) = context.saved_tensors
+        return activations.pow(context.power - 1).mul_(context.power * (gradient / activations.numel())), None

@@ -23,6 +23,7 @@ from ..files.typed import validate
 from ..networks.device import prepare
 from ..networks.quantised import QuantisedNetwork
 from ..networks.quantiser import quantiser_level
+from ..networks.rescaling import rescaled
 from ..runs import history as histories
 from ..runs.history import EpochRecord
 from . import state as states
@@ -90,7 +91,10 @@ class Job:
         network = QuantisedNetwork(graph, quantiser_level(self.identity["precision"]), arithmetic)
         network.initialise(self.identity["seed"], recipe.initialisation == "identity")
         if self.initial is not None:
-            network.load_state_dict({n: torch.from_numpy(a) for n, a in self.initial.parameters.items()})
+            parameters = self.initial.parameters
+            if recipe.activation_scale != 1:
+                parameters = rescaled(parameters, graph, recipe.activation_scale)
+            network.load_state_dict({n: torch.from_numpy(a) for n, a in parameters.items()})
         network.train_at_width(recipe.weight_bits)
         return network.to(device, memory_format=torch.channels_last)
 

@@ -20,7 +20,7 @@ from .procedure import Procedure, is_here, making, run_in_project
 
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
 _OF_BUDGET = ("optimiser", "arithmetic", "initialisation", "label_smoothing", "weight_bits")
-_OF_STAGE = ("activation_penalty", "penalty_power")
+_OF_STAGE = ("activation_penalty", "penalty_power", "activation_scale")
 NETWORK = "probe.safetensors"
 """What the command of a probe writes the network to."""
 
@@ -74,6 +74,8 @@ def experiment_file(recipe: Mapping[str, Any], budget: str, precision: str) -> s
         start = [] if recipe["initial"] == "fp32" else [{"precision": recipe["initial"], "phases": recipe["phases"]}]
         own["fine_tuning"] = [*start, {"precision": precision, "phases": recipe["phases"], **stage}]
     else:
+        if precision == "fp32" and "activation_penalty" in stage:
+            stage["fp32_penalty"] = stage.pop("activation_penalty")
         own |= stage
     if recipe["train_images"] is not None:
         own["train_images"] = recipe["train_images"]
