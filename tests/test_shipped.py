@@ -13,9 +13,9 @@ from projects import ROOT, git, restore, run
 from lossless_snn import processor
 
 # Megabytes that the embedded remote may take at the most, so that cloning stays quick.
-MOST = 68
+MOST = 69
 # Results that git has beside the store: records, tables and figures, some twenty for each experiment that is shipped.
-MOST_FILES = 220
+MOST_FILES = 225
 SHIPPED = [
     match[1]
     for stage in yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
