@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,19 @@ def test_the_report_of_a_clone_makes_no_network_anew_that_is_not_shipped(clone):
     jobs = set(re.findall(r"\((\S+, \w+)\)", planned.stdout + planned.stderr))
     # The demo, of which a clone has tables and figures alone, and what has read the data that it fetches.
     assert jobs <= {"digits-lenet, quick", "digits-lenet, paper"}
+
+
+@pytest.mark.slow
+def test_the_sweep_is_made_again_from_logs_alone(clone):
+    """So that experiments can get keys, which its jobs read: no network of a sweep is shipped."""
+    restore(clone)
+    sweep = clone / "results/fast/sweeps/mnist-penalty"
+    shipped = {path.name: path.read_bytes() for path in sweep.iterdir()}
+    shutil.rmtree(sweep)
+    made = run(clone, "snakemake", "--cores", "2", "sweep_mnist_penalty")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert {path.name: path.read_bytes() for path in sweep.iterdir()} == shipped
+    assert not re.search(r"^(train|convert|evaluate|simulate) ", made.stdout + made.stderr, re.MULTILINE)
 
 
 def left_behind(folder: Path) -> list[Path]:
