@@ -58,7 +58,7 @@ def archived(folder: Path, old: str, new: str, module: str = "training/adam.py",
     path.write_text(path.read_text().replace(old, new))
     code = code_in(sources, command)
     archive = folder / "results/sources" / f"{code}.tar.xz"
-    archive.parent.mkdir(parents=True)
+    archive.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "w:xz") as content:
         content.add(sources / "src", "src")
     shutil.rmtree(sources)
@@ -108,6 +108,42 @@ def test_code_that_trains_otherwise_is_refused_by_the_names_of_what_differs(fold
     assert "not equivalent: after 1 epochs" in message
     assert "0.beta, 0.gamma" in message
     assert not Path("results/quick/tiny/equivalences.json").exists()
+
+
+@pytest.mark.slow
+def test_all_that_lack_a_probe_are_probed_one_seed_of_each(folder, command_line, capsys):
+    job = made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    record = Records()[job.place]
+    again = record | {
+        "wildcards": record["wildcards"] | {"seed": "1"},
+        "command": record["command"].replace("--seed 0", "--seed 1").replace("seed0", "seed1"),
+        "outputs": {path.replace("seed0", "seed1"): digest for path, digest in record["outputs"].items()},
+    }
+    write_record(recorded_job(again).place, again)
+    assert command_line("equivalent", "--all", "--epochs", "1") == 0
+    said = capsys.readouterr().out
+    assert said.count("give the same bytes") == 1
+    assert f"[1/1] {job.place}: the codes {record['code']} and {job.code}" in said
+    assert command_line("equivalent", "--all") == 0
+    assert "no job lacks a probe" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_job_that_differs_keeps_no_other_from_being_probed(folder, command_line, capsys):
+    command = COMMAND.replace("k1", "k0")
+    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.8,", command=command)
+    recorded(code, "tiny", "k0", command, {CHECKPOINT.replace("k1", "k0")})
+    made_by(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    message = command_line("equivalent", "--all", "--epochs", "1")
+    assert message == "lossless-snn: 1 of 2 jobs were not shown to be the same, see above"
+    assert "[1/2] results/quick/tiny/provenance.json" in capsys.readouterr().err
+    (equivalence,) = read_equivalences(Path("results/quick/tiny/equivalences.json"))
+    assert equivalence.wildcards["precision"] == "k1"
+
+
+def test_a_file_or_all(command_line):
+    for arguments in ([], [CHECKPOINT, "--all"]):
+        assert command_line("equivalent", *arguments).endswith("equivalent: give either a FILE, or --all")
 
 
 @pytest.mark.slow

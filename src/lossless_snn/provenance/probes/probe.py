@@ -1,5 +1,6 @@
 """A probe of a recorded job, by the archived sources and by the present ones, and the equivalence that it shows."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,13 +8,40 @@ from typing import Any
 
 from ...errors import LosslessError
 from ..code.fingerprint import PACKAGE
-from ..equivalence import SIMULATE, TRAIN, Equivalence, Probe, subject, write_equivalence
+from ..equivalence import SIMULATE, TRAIN, Equivalence, Equivalences, Probe, subject, write_equivalence
 from ..jobs import Place
 from ..recording import compared_versions
-from ..records import recorded_job
-from ..sources import present_code, require_own_folder, unpack_sources
+from ..records import Records, record_files, recorded_job
+from ..sources import present_code, present_codes, require_own_folder, unpack_sources
 from .simulations import simulation
 from .trainings import training
+
+
+def lacking_a_probe(records: Records) -> list[Place]:
+    """The trainings and simulations that need a probe for the present code to stand for them, one seed of each.
+
+    They were made by other code, and no equivalences lead from that to the present one.
+
+    Args:
+        records: All that there are are looked through.
+
+    Returns:
+        Where their records are, sorted.
+
+    Raises:
+        LosslessError: A file of records or of equivalences is damaged.
+    """
+    equivalences, code_of = Equivalences(), present_codes()
+    found: dict[str, Place] = {}
+    for place in records.places(record_files()):
+        record = records[place]
+        if record["rule"] not in (TRAIN, SIMULATE):
+            continue
+        job = recorded_job(record, code_of)
+        if job.code != record["code"] and equivalences.chain(job, record["code"]) is None:
+            kind = json.dumps([job.rule, subject(job), job.params, record["code"]], sort_keys=True)
+            found.setdefault(kind, place)
+    return list(found.values())
 
 
 def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
