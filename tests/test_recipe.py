@@ -17,6 +17,7 @@ from lossless_snn.config.recipe import Phase, Recipe
 from lossless_snn.conversion.convert import convert
 from lossless_snn.conversion.spiking_network import Widths
 from lossless_snn.conversion.widths import narrow
+from lossless_snn.evaluation.accuracy import build
 from lossless_snn.networks.notation import parse
 from lossless_snn.networks.quantised import QuantisedNetwork
 from lossless_snn.training.muon import Muon, orthogonal
@@ -296,12 +297,9 @@ def test_a_penalty_on_fp32_is_its_own(fast, train, command_line, tmp_path):
 
 def largest_activation(checkpoint):
     """Of an FP32 network, for random images."""
-    net = QuantisedNetwork(checkpoint.graph, None)
-    net.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.parameters.items()})
-    net.eval()
+    images = torch.rand(200, *checkpoint.graph.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        images = torch.rand(200, *checkpoint.graph.input_shape, generator=torch.Generator().manual_seed(0))
-        *activations, _ = net.run(images)
+        *activations, _ = build(checkpoint, torch.device("cpu")).run(images)
     return max(values.max().item() for _, values in activations)
 
 
