@@ -16,7 +16,7 @@ from lossless_snn.files.typed import read_yaml
 from lossless_snn.provenance.code.entries import code_in
 from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
-from lossless_snn.provenance.jobs import Job
+from lossless_snn.provenance.jobs import Job, Place
 from lossless_snn.provenance.probes.simulations import simulation_command
 from lossless_snn.provenance.probes.trainings import experiment_file, training_command
 from lossless_snn.provenance.records import Records, recorded_job, write_record
@@ -139,6 +139,20 @@ def test_a_job_that_differs_keeps_no_other_from_being_probed(folder, command_lin
     assert "[1/2] results/quick/tiny/provenance.json" in capsys.readouterr().err
     (equivalence,) = read_equivalences(Path("results/quick/tiny/equivalences.json"))
     assert equivalence.wildcards["precision"] == "k1"
+
+
+@pytest.mark.parametrize("command", ['lossless-snn train "tiny', "lossless-snn tarin tiny"])
+def test_a_damaged_command_line_of_a_record_is_one_line(tmp_path, monkeypatch, command_line, command):
+    monkeypatch.chdir(tmp_path)
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "k1", "seed": "0"}
+    record = {"rule": "train", "wildcards": wildcards, "params": {}, "command": command, "code": A, "inputs": {}}
+    record |= {"outputs": {CHECKPOINT: {"sha256": "0" * 64, "size": 1}}, "versions": {}}
+    place = Place(Path("results/quick/tiny/provenance.json"), "train-k1-seed0")
+    write_record(place, record)
+    for arguments in ([CHECKPOINT], ["--all"]):
+        message = command_line("equivalent", *arguments)
+        assert message.startswith(f"lossless-snn: {place}: command: ")
+        assert message.endswith("; make what it belongs to again")
 
 
 def test_a_file_or_all(command_line):
