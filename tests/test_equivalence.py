@@ -18,7 +18,7 @@ from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
 from lossless_snn.provenance.jobs import Job, Place
 from lossless_snn.provenance.probes.simulations import simulation_command
-from lossless_snn.provenance.probes.trainings import experiment_file, training_command
+from lossless_snn.provenance.probes.trainings import experiment_file, training_command, trainings
 from lossless_snn.provenance.records import Records, recorded_job, write_record
 from lossless_snn.provenance.sources import present_code
 from lossless_snn.provenance.verdicts import Contents, by_probe, judge
@@ -153,6 +153,19 @@ def test_a_damaged_command_line_of_a_record_is_one_line(tmp_path, monkeypatch, c
         message = command_line("equivalent", *arguments)
         assert message.startswith(f"lossless-snn: {place}: command: ")
         assert message.endswith("; make what it belongs to again")
+
+
+def test_a_damaged_command_line_of_what_a_training_started_from_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start = "results/quick/tiny/checkpoints/fp32/seed0.safetensors"
+    wildcards = {"budget": "quick", "experiment": "tiny", "precision": "fp32", "seed": "0"}
+    record = {"rule": "train", "wildcards": wildcards, "params": {}, "code": A, "inputs": {}, "versions": {}}
+    record |= {"command": 'lossless-snn train "tiny', "outputs": {start: {"sha256": "0" * 64, "size": 1}}}
+    place = Place(Path("results/quick/tiny/provenance.json"), "train-fp32-seed0")
+    write_record(place, record)
+    tuned = {"command": f"lossless-snn train tiny --initial {start}", "inputs": record["outputs"]}
+    with pytest.raises(LosslessError, match=r"train-fp32-seed0: command: No closing quotation; make what"):
+        trainings(place._replace(name="train-k1-seed0"), tuned)
 
 
 def test_a_file_or_all(command_line):

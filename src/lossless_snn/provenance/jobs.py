@@ -123,8 +123,12 @@ class Job:
 
     def options(self) -> dict[str, str]:
         """The word after each option of the command line."""
-        words = shlex.split(self.command)
-        return {word: after for word, after in pairwise(words) if word.startswith("--")}
+        return options(self.command)
+
+
+def options(command: str) -> dict[str, str]:
+    """The word after each option of a command line."""
+    return {word: after for word, after in pairwise(shlex.split(command)) if word.startswith("--")}
 
 
 def keep_lines(lines: Iterable[str], folder: Path) -> Path:

@@ -5,11 +5,13 @@ A record holds nothing that differs when the same job is run again: when and whe
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic_core import PydanticCustomError
 
 from ..errors import LosslessError
 from ..files.atomic import write_json
@@ -32,6 +34,14 @@ class _File(BaseModel):
     size: NonNegativeInt
 
 
+def _readable(command: str) -> str:
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise PydanticCustomError("command_line", "{fault}", {"fault": str(error)}) from None
+    return command
+
+
 class _Wildcards(BaseModel):
     """What the job is for: its budget at the least, which says where the record is."""
 
@@ -49,7 +59,7 @@ class _Record(BaseModel):
     rule: str
     wildcards: _Wildcards
     params: dict[str, Any]
-    command: Annotated[str, Field(pattern="^lossless-snn ")]
+    command: Annotated[str, Field(pattern="^lossless-snn "), AfterValidator(_readable)]
     code: Annotated[str, Field(pattern=f"^[0-9a-f]{{{DIGITS}}}$")]
     inputs: dict[str, _File]
     outputs: Annotated[dict[str, _File], Field(min_length=1)]

@@ -14,8 +14,7 @@ from ...config.variants import split_name
 from ...errors import LosslessError
 from ...files.tensors import load_tensors
 from ..equivalence import TRAIN
-from ..jobs import Place
-from ..records import recorded_job
+from ..jobs import Place, options
 from .procedure import Procedure, is_here, making, run_in_project
 
 # What a recipe has beside what all versions of the code know: keys of a budget by the same names.
@@ -131,7 +130,7 @@ def train(steps: list[Mapping[str, Any]], sources: Path, folder: Path, epochs: i
 
 
 def _initial(record: Mapping[str, Any]) -> str | None:
-    return recorded_job(record).options().get("--initial")
+    return options(record["command"]).get("--initial")
 
 
 def _recipe(record: Mapping[str, Any], images: int | None) -> dict[str, Any]:

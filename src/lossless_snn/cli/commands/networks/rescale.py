@@ -10,7 +10,7 @@ from ....checkpoints.rescaling import rescaled_checkpoint
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--by", "scale", type=click.FloatRange(0, 1024, min_open=True), required=True, help="Times activations.")
+@click.option("--by", "scale", type=click.FloatRange(0, 1000, min_open=True), required=True, help="Times activations.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Checkpoint to write.")
 def command(checkpoint, scale, out) -> None:
     """Multiply the activations of CHECKPOINT's network, whose function stays what it is without quantisers.
