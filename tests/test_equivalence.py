@@ -75,8 +75,10 @@ def recorded(
     record = {"rule": "train", "wildcards": wildcards, "params": params, "command": command, "code": code}
     record |= {"inputs": dict.fromkeys(inputs, digest), "outputs": dict.fromkeys(outputs, digest)}
     record |= {"device": "cpu", "threads": 1, "versions": {}}
-    job = recorded_job(record)
-    write_record(job.place, record)
+    place = Place(Path(f"results/quick/{experiment}/provenance.json"), f"train-{precision}-seed0")
+    job = recorded_job(place, record)
+    assert job.place == place
+    write_record(place, record)
     return job
 
 
@@ -119,7 +121,7 @@ def test_all_that_lack_a_probe_are_probed_one_seed_of_each(folder, command_line,
         "command": record["command"].replace("--seed 0", "--seed 1").replace("seed0", "seed1"),
         "outputs": {path.replace("seed0", "seed1"): digest for path, digest in record["outputs"].items()},
     }
-    write_record(recorded_job(again).place, again)
+    write_record(job.place._replace(name="train-k1-seed1"), again)
     assert command_line("equivalent", "--all", "--epochs", "1") == 0
     said = capsys.readouterr().out
     assert said.count("give the same bytes") == 1
@@ -258,8 +260,10 @@ def made(rule: str, command: str, params: dict, code: str, inputs: list[str], ou
     ]
     record = {"rule": rule, "wildcards": wildcards, "params": {**params, "dataset": {}}, "command": command}
     record |= {"code": code, "inputs": described[0], "outputs": described[1], "threads": 1, "versions": {}}
-    job = recorded_job(record)
-    write_record(job.place, record)
+    place = Place(Path("results/quick/tiny/provenance.json"), f"{rule}-k1-seed0")
+    job = recorded_job(place, record)
+    assert job.place == place
+    write_record(place, record)
     return job
 
 
@@ -362,7 +366,7 @@ def test_what_no_probe_can_be_made_of_is_refused(folder, command_line, trained):
         "equivalent", f"{LOGS}/snn.json", "--images", "501"
     )
     Path(SPIKING).unlink()
-    write_record(recorded_job(Records().made(SPIKING)[1]).place, None)
+    write_record(Records().made(SPIKING)[0], None)
     message = command_line("equivalent", f"{LOGS}/snn.json")
     assert message.endswith(
         f"{job.place}: {SPIKING}, which it started from, has to be made for the probe, "

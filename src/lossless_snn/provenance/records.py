@@ -156,18 +156,26 @@ def write_record(place: Place, record: Mapping[str, Any] | None) -> None:
             place.file.unlink()
 
 
-def recorded_job(record: Mapping[str, Any], code_of: Callable[[str], str] = present_code) -> Job:
-    """The job that a record is of, with the fingerprint that its code would have now, by `code_of` its command line."""
+def recorded_job(place: Place, record: Mapping[str, Any], code_of: Callable[[str], str] = present_code) -> Job:
+    """The job that a record is of, with the fingerprint that its code would have now, by `code_of` its command line.
+
+    Raises:
+        LosslessError: There is no such command, or a parameter is no JSON and looks like it.
+    """
     command = record["command"]
-    return Job.described(
-        record["rule"],
-        record["wildcards"],
-        record["params"],
-        code_of(command),
-        record["inputs"],
-        record["outputs"],
-        command,
-    )
+    try:
+        return Job.described(
+            record["rule"],
+            record["wildcards"],
+            record["params"],
+            code_of(command),
+            record["inputs"],
+            record["outputs"],
+            command,
+        )
+    except ValueError as error:
+        part = "params" if isinstance(error, json.JSONDecodeError) else "command"
+        raise LosslessError(f"{place}: {part}: {error}; {_MEND}") from None
 
 
 def _is_record_file(path: Path) -> bool:

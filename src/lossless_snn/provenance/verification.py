@@ -95,13 +95,13 @@ def _damaged_records(files: Iterable[Path], records: Records, jobs: dict[Place, 
         for place in places:
             try:
                 record = records[place]
-                recorded = recorded_job(record, code_of)
+                recorded = recorded_job(place, record, code_of)
                 if place not in jobs:
                     jobs[place] = recorded
                 if fault := _contradiction(place, record, recorded):
                     faults.append(f"{place}: {fault}")
-            except (LosslessError, ValueError) as error:
-                faults.append(str(error) if isinstance(error, LosslessError) else f"{place}: {error}")
+            except LosslessError as error:
+                faults.append(str(error))
             else:
                 sources.setdefault(record["code"], record["command"])
     archived = (archive_fault(code, command) for code, command in sources.items())

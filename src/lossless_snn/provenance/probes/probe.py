@@ -1,7 +1,7 @@
 """A probe of a recorded job, by the archived sources and by the present ones, and the equivalence that it shows."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import LosslessError
 from ..code.fingerprint import PACKAGE
 from ..equivalence import SIMULATE, TRAIN, Equivalence, Equivalences, Probe, subject, write_equivalence
-from ..jobs import Job, Place
+from ..jobs import Place
 from ..recording import compared_versions
 from ..records import Records, record_files, recorded_job
 from ..sources import present_code, present_codes, require_own_folder, unpack_sources
@@ -37,7 +37,7 @@ def lacking_a_probe(records: Records) -> list[Place]:
         record = records[place]
         if record["rule"] not in (TRAIN, SIMULATE):
             continue
-        job = _job(place, record, code_of)
+        job = recorded_job(place, record, code_of)
         if job.code != record["code"] and equivalences.chain(job, record["code"]) is None:
             kind = json.dumps([job.rule, subject(job), job.params, record["code"]], sort_keys=True)
             found.setdefault(kind, place)
@@ -64,7 +64,7 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
             fails, or what they give differs in a single byte; or this process runs another folder's code.
     """
     require_own_folder()
-    job = _job(place, record)
+    job = recorded_job(place, record)
     if job.rule not in (TRAIN, SIMULATE):
         raise LosslessError(f"{place}: neither training nor simulation; what else there is, is made again in minutes")
     if job.code == record["code"]:
@@ -99,13 +99,6 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
         digests=given[0],
     )
     return write_equivalence(job, equivalence), equivalence
-
-
-def _job(place: Place, record: Mapping[str, Any], code_of: Callable[[str], str] = present_code) -> Job:
-    try:
-        return recorded_job(record, code_of)
-    except ValueError as error:
-        raise LosslessError(f"{place}: command: {error}; make what it belongs to again") from None
 
 
 def _listed(names: list[str]) -> str:

@@ -10,8 +10,7 @@ from ...errors import LosslessError
 from ...files.digests import sha256
 from ..code.fingerprint import PACKAGE
 from ..equivalence import TRAIN
-from ..jobs import Place
-from ..records import recorded_job
+from ..jobs import Place, options
 from .procedure import Procedure, is_here, making, run_in_project
 from .trainings import NETWORK, train, training_command, trainings
 
@@ -69,9 +68,9 @@ def _networks(
     place: Place, record: Mapping[str, Any], epochs: int, images: int | None, folder: Path
 ) -> tuple[dict[str, Path], list[str]]:
     """Files to simulate by the names that the command has for them, and the commands that made them for the probe."""
-    job = recorded_job(record)
-    against = job.options().get("--against")
-    network = next(word for word in shlex.split(job.command) if word in job.inputs and word != against)
+    command, inputs = record["command"], record["inputs"]
+    against = options(command).get("--against")
+    network = next(word for word in shlex.split(command) if word in inputs and word != against)
     needed = [network] if against is None else [network, against]
     # Asked of all before the first that is not here decides: none that is another one may pass.
     here = [is_here(record, path) for path in needed]
