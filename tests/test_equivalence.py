@@ -17,6 +17,7 @@ from lossless_snn.provenance.code.entries import code_in
 from lossless_snn.provenance.code.fingerprint import PACKAGE
 from lossless_snn.provenance.equivalence import Equivalence, Equivalences, read_equivalences, write_equivalence
 from lossless_snn.provenance.jobs import Job, Place
+from lossless_snn.provenance.probes.procedure import run_in_project
 from lossless_snn.provenance.probes.simulations import simulation_command
 from lossless_snn.provenance.probes.trainings import experiment_file, training_command, trainings
 from lossless_snn.provenance.records import Records, recorded_job, write_record
@@ -190,27 +191,49 @@ def test_a_variant_is_probed_by_its_own_recipe(folder, command_line):
 A, B, C, D, E, F, Z = (letter * 16 for letter in "abcdef9")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("new", "differs"), [("0.45 * 2,", ""), ("0.9 + 1e-3,", "not equivalent: after 1 epochs")])
-def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(folder, command_line, new, differs):
+@pytest.fixture
+def tuned(folder) -> None:
+    """An experiment whose k = 1 starts from its FP32 network."""
     experiment = (folder / "config/experiments/tiny.yaml").read_text()
     stage = "{precision: k1, phases: [{epochs: 1, learning_rate: 1.0e-2}]}"
     tuned = experiment.replace("1.0e-2}]}", f"1.0e-2}}], fine_tuning: [{stage}]}}", 1)
     (folder / "config/experiments/tuned.yaml").write_text(tuned)
-    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", f"BETA1, BETA2, EPS = {new}")
-    words = (
-        "lossless-snn train tuned --precision {} --seed 0 --budget quick --out {} --history {} --threads 1 --device cpu"
+
+
+START, END = "results/quick/tuned/fp32.safetensors", "results/quick/tuned/k1.safetensors"
+
+
+def trained_from_nothing(code: str) -> None:
+    """Record that this code trained the network that k = 1 starts from."""
+    recorded(code, "tuned", "fp32", training("fp32", START), {START, f"{START}.csv"})
+
+
+def fine_tuned(code: str) -> None:
+    """Record that this code trained k = 1."""
+    recorded(code, "tuned", "k1", f"{training('k1', END)} --initial {START}", {END, f"{END}.csv"}, (START,))
+
+
+def training(precision: str, out: str) -> str:
+    return (
+        f"lossless-snn train tuned --precision {precision} --seed 0 --budget quick --out {out} --history {out}.csv"
+        " --threads 1 --device cpu"
     )
-    start, end, history = (f"results/quick/tuned/{name}" for name in ("fp32.safetensors", "k1.safetensors", "k1.csv"))
-    command = words.format("k1", end, history) + f" --initial {start}"
-    recorded(code, "tuned", "k1", command, {end, history}, (start,))
-    said = command_line("equivalent", end, "--epochs", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("new", "differs"), [("0.45 * 2,", ""), ("0.9 + 1e-3,", "not equivalent: after 1 epochs")])
+def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(
+    folder, tuned, command_line, new, differs
+):
+    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", f"BETA1, BETA2, EPS = {new}")
+    fine_tuned(code)
+    said = command_line("equivalent", END, "--epochs", "1")
     assert (
         "results/quick/tuned/fp32.safetensors, which it started from, has to be made for the probe, and no record tells"
         in said
     )
-    recorded(code, "tuned", "fp32", words.format("fp32", start, f"{start}.csv"), {start, f"{start}.csv"})
-    said = command_line("equivalent", end, "--epochs", "1")
+    trained_from_nothing(code)
+    said = command_line("equivalent", END, "--epochs", "1")
     if differs:
         assert differs in said
     else:
@@ -219,6 +242,31 @@ def test_a_network_that_it_started_from_and_that_is_not_here_is_trained_by_both(
         assert equivalence.wildcards["precision"] == "k1"
         (before,) = equivalence.probe.model_dump()["from"]
         assert before.startswith("lossless-snn train tuned --precision fp32 ")
+
+
+@pytest.mark.slow
+def test_probes_of_one_run_train_each_network_once_by_each_version(folder, tuned, command_line, monkeypatch):
+    code = archived(folder, "BETA1, BETA2, EPS = 0.9,", "BETA1, BETA2, EPS = 0.45 * 2,")
+    trained_from_nothing(code)
+    fine_tuned(code)
+    ran = []
+
+    def counted(command, *others, **named):
+        ran.append(command.split()[4])
+        run_in_project(command, *others, **named)
+
+    monkeypatch.setattr("lossless_snn.provenance.probes.trainings.run_in_project", counted)
+    assert command_line("equivalent", "--all", "--epochs", "1") == 0
+    found = read_equivalences(Path("results/quick/tuned/equivalences.json"))
+    together = {equivalence.wildcards["precision"]: equivalence.digests for equivalence in found}
+    assert sorted(ran) == ["fp32", "fp32", "k1", "k1"]
+    # Each of them alone, with nothing there to start from, has the same digests.
+    for path, precision in ((START, "fp32"), (END, "k1")):
+        Path("results/quick/tuned/equivalences.json").unlink()
+        assert command_line("equivalent", path, "--epochs", "1") == 0
+        (alone,) = read_equivalences(Path("results/quick/tuned/equivalences.json"))
+        assert alone.digests == together[precision]
+    assert ran.count("fp32") == 6
 
 
 SPIKING = RUN.format("checkpoints") + ".snn.safetensors"

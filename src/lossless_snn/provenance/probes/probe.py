@@ -44,7 +44,9 @@ def lacking_a_probe(records: Records) -> list[Place]:
     return list(found.values())
 
 
-def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | None = None) -> tuple[Path, Equivalence]:
+def probe(
+    place: Place, record: Mapping[str, Any], epochs: int, images: int | None, folder: Path
+) -> tuple[Path, Equivalence]:
     """Run a part of a recorded job by its sources and by the present ones, and write what that shows.
 
     A network that a training started from and that is not here is trained by both as well, for as many epochs. One
@@ -55,6 +57,7 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
         record: The record of a training or of a simulation.
         epochs: How many epochs to train, where something is trained.
         images: On how many images to train, and how many to simulate; None for as many as the recorded jobs.
+        folder: Where to work. Probes that share it train each network once by each version.
 
     Returns:
         The file that the equivalence was written to, and the equivalence.
@@ -69,18 +72,14 @@ def probe(place: Place, record: Mapping[str, Any], epochs: int, images: int | No
         raise LosslessError(f"{place}: neither training nor simulation; what else there is, is made again in minutes")
     if job.code == record["code"]:
         raise LosslessError(f"{place}: made by the present code; there is nothing to probe")
-    with TemporaryDirectory() as folder:
-        before = Path(folder, "before")
-        before.mkdir()
-        source = unpack_sources(place, record["code"], record["command"], before)
+    with TemporaryDirectory() as before:
+        source = unpack_sources(place, record["code"], record["command"], Path(before))
         if job.rule == TRAIN:
             procedure = training(place, record, epochs, images)
         else:
-            procedure = simulation(place, record, epochs, images, Path(folder, "network"))
-        given = [
-            procedure.run(sources, Path(folder, name))
-            for name, sources in (("recorded", before / "src"), ("present", PACKAGE.parent))
-        ]
+            procedure = simulation(place, record, epochs, images, folder)
+        versions = ((record["code"], Path(before, "src")), (job.code, PACKAGE.parent))
+        given = [procedure.run(sources, folder / code) for code, sources in versions]
     if present_code(job.command) != job.code:
         raise LosslessError(f"{place}: the code was edited while the probe ran; probe again")
     execution = {name: record[name] for name in ("device", "threads") if name in record}

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from ...errors import LosslessError
@@ -11,6 +12,7 @@ from ...files.digests import sha256
 from ..code.fingerprint import PACKAGE
 from ..equivalence import TRAIN
 from ..jobs import Place, options
+from ..sources import present_code
 from .procedure import Procedure, is_here, making, run_in_project
 from .trainings import NETWORK, train, training_command, trainings
 
@@ -29,7 +31,8 @@ def simulation(place: Place, record: Mapping[str, Any], epochs: int, images: int
         record: The record of a simulation.
         epochs: How many epochs to train a network that is not here.
         images: How many images to simulate, and to train such a network on; None for as many as recorded.
-        folder: Where to make such a network; it must be there for as long as the procedure is run.
+        folder: Where to make such a network, and where the present code's trainings are, see `trainings.train`; it must
+            be there for as long as the procedure is run.
 
     Raises:
         LosslessError: Another network is in the recorded one's place, or it cannot be made.
@@ -37,13 +40,16 @@ def simulation(place: Place, record: Mapping[str, Any], epochs: int, images: int
     files, commands = _networks(place, record, epochs, images, folder)
     command = simulation_command(record, images)
 
-    def run(sources: Path, project: Path) -> dict[str, str]:
-        run_in_project(command, sources, project, record["inputs"], files)
-        # `--limit` takes more images than there are for all, and the equivalence would name more than were simulated.
-        simulated = json.loads((project / _LOGS / "snn.json").read_text(encoding="utf-8"))["images"]
-        if images is not None and simulated < images:
-            raise LosslessError(f"{place}: {images} images are more than the {simulated} of the test set")
-        return {path.name: sha256(path) for path in sorted((project / _LOGS).iterdir())}
+    def run(sources: Path, folder: Path) -> dict[str, str]:
+        folder.mkdir(exist_ok=True)
+        with TemporaryDirectory(dir=folder) as project:
+            run_in_project(command, sources, Path(project), record["inputs"], files)
+            logs = Path(project, _LOGS)
+            # `--limit` takes more images than there are for all: the equivalence would name more than were simulated.
+            simulated = json.loads((logs / "snn.json").read_text(encoding="utf-8"))["images"]
+            if images is not None and simulated < images:
+                raise LosslessError(f"{place}: {images} images are more than the {simulated} of the test set")
+            return {path.name: sha256(path) for path in sorted(logs.iterdir())}
 
     described = {"command": command, "network": "made for the probe" if commands else "recorded"}
     if commands:
@@ -81,8 +87,9 @@ def _networks(
     files, commands = {checkpoint: Path(checkpoint)}, []
     if not is_here(conversion, checkpoint):
         steps = trainings(*making(converting, checkpoint, TRAIN))
-        files[checkpoint] = train(steps, PACKAGE.parent, folder / "trained", epochs, images) / NETWORK
+        trained = folder / present_code(steps[-1]["command"])
+        files[checkpoint] = train(steps, PACKAGE.parent, trained, epochs, images) / NETWORK
         commands = [training_command(step, epochs) for step in steps]
-    project = folder / "converted"
+    project = Path(mkdtemp(dir=folder))
     run_in_project(conversion["command"], PACKAGE.parent, project, files=files)
     return {**files, network: project / network}, [*commands, conversion["command"]]

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from ...config.variants import split_name
 from ...errors import LosslessError
+from ...files.digests import sha256
 from ...files.tensors import load_tensors
 from ..equivalence import TRAIN
 from ..jobs import Place, options
@@ -105,7 +107,7 @@ def train(steps: list[Mapping[str, Any]], sources: Path, folder: Path, epochs: i
     Args:
         steps: Their records, see `trainings`.
         sources: The folder that the package is in.
-        folder: Where each gets a project.
+        folder: Where each gets a project. What these sources have trained there already is not trained again.
         epochs: How many epochs to train.
         images: On how many images; None for as many as the recorded trainings.
 
@@ -115,17 +117,23 @@ def train(steps: list[Mapping[str, Any]], sources: Path, folder: Path, epochs: i
     Raises:
         LosslessError: One of them fails.
     """
-    project = None
-    for number, record in enumerate(steps):
-        before, project = project, folder / str(number)
+    network = None
+    for record in steps:
         wildcards = record["wildcards"]
+        command = training_command(record, epochs)
+        content = experiment_file(_recipe(record, images), wildcards["budget"], wildcards["precision"])
+        initial = _initial(record)
+        files = {initial: network or Path(initial)} if initial else {}
+        decides = [command, content, *map(sha256, files.values())]
+        project = folder / hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+        network = project / NETWORK
+        if network.is_file():
+            continue
+        shutil.rmtree(project, ignore_errors=True)
         experiment = project / "config" / "experiments" / f"{split_name(wildcards['experiment'])[0]}.yaml"
         experiment.parent.mkdir(parents=True)
-        content = experiment_file(_recipe(record, images), wildcards["budget"], wildcards["precision"])
         experiment.write_text(content, encoding="utf-8")
-        initial = _initial(record)
-        files = {initial: before / NETWORK if before else Path(initial)} if initial else {}
-        run_in_project(training_command(record, epochs), sources, project, record["inputs"], files)
+        run_in_project(command, sources, project, record["inputs"], files)
     return project
 
 

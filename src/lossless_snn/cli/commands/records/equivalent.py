@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -47,24 +49,26 @@ def command(file: str | None, every: bool, epochs: int, images: int | None) -> N
         found = records.made(path)
         if found is None:
             raise LosslessError(f"{path}: no record says how it was made")
-        _show(path, *found, epochs, images)
+        with TemporaryDirectory() as folder:
+            _show(path, *found, epochs, images, Path(folder))
         return
     places = lacking_a_probe(records)
     differing = 0
-    for number, place in enumerate(places, 1):
-        try:
-            _show(f"[{number}/{len(places)}] {place}", place, records[place], epochs, images)
-        except LosslessError as error:
-            differing += 1
-            click.echo(f"[{number}/{len(places)}] {error}", err=True)
+    with TemporaryDirectory() as folder:
+        for number, place in enumerate(places, 1):
+            try:
+                _show(f"[{number}/{len(places)}] {place}", place, records[place], epochs, images, Path(folder))
+            except LosslessError as error:
+                differing += 1
+                click.echo(f"[{number}/{len(places)}] {error}", err=True)
     if differing:
         raise LosslessError(f"{differing} of {len(places)} jobs were not shown to be the same, see above")
     if not places:
         click.echo("no job lacks a probe: the present code made all, or equivalences lead to it")
 
 
-def _show(name: str, place: Place, record: Mapping[str, Any], epochs: int, images: int | None) -> None:
-    written, equivalence = probe(place, record, epochs, images)
+def _show(name: str, place: Place, record: Mapping[str, Any], epochs: int, images: int | None, folder: Path) -> None:
+    written, equivalence = probe(place, record, epochs, images, folder)
     recorded, present = equivalence.codes
     click.echo(
         f"{name}: the codes {recorded} and {present} give the same bytes in a probe of {equivalence.probe.extent}; "
