@@ -24,7 +24,8 @@ class Procedure:
     """What both versions of the code do.
 
     Attributes:
-        run: Does it by these sources in this folder, which is not there yet; SHA-256 of all that it gives, by names.
+        run: Does it by these sources in this folder, which these sources alone work in; SHA-256 of all that it gives,
+            by names.
         described: How far it goes and by which commands, see `equivalence.Probe`.
     """
 

@@ -40,9 +40,9 @@ def simulation(place: Place, record: Mapping[str, Any], epochs: int, images: int
     files, commands = _networks(place, record, epochs, images, folder)
     command = simulation_command(record, images)
 
-    def run(sources: Path, folder: Path) -> dict[str, str]:
-        folder.mkdir(exist_ok=True)
-        with TemporaryDirectory(dir=folder) as project:
+    def run(sources: Path, own: Path) -> dict[str, str]:
+        own.mkdir(exist_ok=True)
+        with TemporaryDirectory(dir=own) as project:
             run_in_project(command, sources, Path(project), record["inputs"], files)
             logs = Path(project, _LOGS)
             # `--limit` takes more images than there are for all: the equivalence would name more than were simulated.
