@@ -197,18 +197,6 @@ class Experiment(Strict):
             raise ValueError(f"network: {error}") from None
         return self
 
-    @model_validator(mode="after")
-    def _network_can_be_rescaled(self) -> "Experiment":
-        for name, budget in self.training.budgets.items():
-            for stage in budget.fine_tuning:
-                try:
-                    if stage.activation_scale != 1:
-                        check_rescalable(self.graph)
-                except LosslessError as error:
-                    place = f"training.budgets.{name}.fine_tuning.{stage.precision}"
-                    raise ValueError(f"{place}.activation_scale: {error}") from None
-        return self
-
     @property
     def data(self) -> DatasetSpec:
         return find(self.dataset)
@@ -255,13 +243,20 @@ class Experiment(Strict):
     def recipe(self, budget: str, precision: str, epochs: int | None = None) -> Recipe:
         """All that decides what training gives at `budget` and `precision`, for `epochs` in place of the budget's.
 
-        Raises LosslessError where the experiment has no such budget.
+        Raises LosslessError where the experiment has no such budget, and where it scales activations that cannot be.
         """
         training = self.training
         if budget not in training.budgets:
             raise LosslessError(f"no budget '{budget}' (it has {', '.join(training.budgets)})")
         chosen = training.budgets[budget]
         stage = chosen.stage(precision)
+        if stage.get("activation_scale", 1) != 1:
+            # Of this recipe alone: a variant with an upper bound has other budgets, which scale nothing.
+            try:
+                check_rescalable(self.graph)
+            except LosslessError as error:
+                place = f"training.budgets.{budget}.fine_tuning.{precision}.activation_scale"
+                raise LosslessError(f"{place}: {error}; set it to 1") from None
         held_out = chosen.validation_images
         return Recipe(
             **self.architecture,
